@@ -1,0 +1,3 @@
+{% macro comparable_name(column) -%}
+    lower(trim(both ' ' from {{ column }}))
+{%- endmacro %}

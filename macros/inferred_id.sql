@@ -1,0 +1,3 @@
+{% macro inferred_id(prefix, key) -%}
+    '{{ prefix }}' || upper(substring({{ key }}, 1, 16))
+{%- endmacro %}

@@ -1,0 +1,22 @@
+{#
+    Loads one batch of files into one source table, in one transaction with its
+    rows of the ledger.
+
+    source_table    raw table to load
+    file_list       file of JSON lines, the files of the batch, as for plan_load
+    last_load_id    the source table's newest load when this one was planned: if
+                    there is a newer one, the load stops
+    replace         empty the table, and its part of the ledger, first
+    dry_run         report the SQL instead of running it
+
+    Reports {load_id, row_count}.
+#}
+{% macro load_batch(source_table, file_list, last_load_id, replace, dry_run=false) %}
+    {% set sql = load_batch_sql(source_table, file_list, last_load_id, replace) %}
+    {% if dry_run %}
+        {% do report({"sql": sql}) %}
+    {% else %}
+        {% set rows = run_query(sql).rows %}
+        {% do report({"load_id": rows[0][0] | int, "row_count": rows[0][1] | int}) %}
+    {% endif %}
+{% endmacro %}

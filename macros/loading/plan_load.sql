@@ -1,0 +1,103 @@
+{#
+    Makes the raw tables ready and reports, for each source table, which of the
+    listed files are still to be loaded.
+
+    listings    source table -> file of JSON lines {position, file_name, file_size,
+                fingerprint}, readable by the engine
+    dry_run     report the SQL instead of running it
+
+    Reports {source_table, last_load_id, new, changed}. The last two are runs of
+    consecutive positions, [[first, last], ...]: a first load of 400,000 files is
+    one pair of numbers.
+#}
+{% macro plan_load(listings, dry_run=false) %}
+    {% set present = raw_tables_present() %}
+    {% for statement in raw_tables_ddl(present) %}
+        {% if dry_run %}
+            {% do report({"sql": statement}) %}
+        {% else %}
+            {% do run_query(statement) %}
+        {% endif %}
+    {% endfor %}
+
+    {% set has_ledger = not dry_run or "loaded_files" in present %}
+    {% for source_table, listing in listings.items() %}
+        {% set plan = {"source_table": source_table, "new": [], "changed": []} %}
+        {% set sql = _unloaded_files_sql(source_table, listing, has_ledger) %}
+        {% for row in run_query(sql).rows %}
+            {% do plan[row["state"]].append(
+                [row["first_position"] | int, row["last_position"] | int]
+            ) %}
+        {% endfor %}
+        {% if has_ledger %}
+            {% set newest = run_query(_last_load_id_sql(source_table)).rows[0] %}
+        {% endif %}
+        {% do plan.update({"last_load_id": newest["load_id"] | int if has_ledger else 0}) %}
+        {% do report(plan) %}
+    {% endfor %}
+{% endmacro %}
+
+{% macro _unloaded_files_sql(source_table, listing, has_ledger) %}
+with
+
+listed as (
+
+    {{ read_file_list(listing) }}
+
+),
+
+known as (
+
+    {% if has_ledger %}
+    select
+        file_name,
+        fingerprint
+    from {{ raw_relation("loaded_files") }}
+    where source_table = '{{ source_table }}'
+    {% else %}
+    select
+        file_name,
+        fingerprint
+    from listed
+    where 1 = 0
+    {% endif %}
+
+),
+
+unloaded as (
+
+    select
+        listed.position,
+        case when known.file_name is null then 'new' else 'changed' end as state
+    from listed
+    left join known on listed.file_name = known.file_name
+    where
+        known.file_name is null
+        or known.fingerprint <> listed.fingerprint
+
+),
+
+numbered as (
+
+    select
+        state,
+        position,
+        position - row_number() over (partition by state order by position) as run
+    from unloaded
+
+)
+
+select
+    state,
+    min(position) as first_position,
+    max(position) as last_position
+from numbered
+group by state, run
+order by first_position
+{% endmacro %}
+
+{% macro _last_load_id_sql(source_table) %}
+select coalesce(max(load_id), 0) as load_id
+from {{ raw_relation("loads") }}
+where source_table = '{{ source_table }}'
+{% endmacro %}

@@ -1,0 +1,6 @@
+{% macro raw_relation(table_name) %}
+    {% set node = raw_source(table_name) %}
+    {{ return(api.Relation.create(
+        database=node.database, schema=node.schema, identifier=node.identifier
+    )) }}
+{% endmacro %}

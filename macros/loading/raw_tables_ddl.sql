@@ -1,0 +1,31 @@
+{#
+    The statements that make the raw tables what the sources' YAML says: those that
+    are missing are created, columns that are missing are added.
+
+    present    table -> names of its columns, as raw_tables_present gives them
+#}
+{% macro raw_tables_ddl(present) %}
+    {% set statements = [] %}
+    {% if not present %}
+        {% do statements.append(
+            "create schema if not exists " ~ raw_relation("loads").without_identifier()
+        ) %}
+    {% endif %}
+
+    {% for name in raw_table_names() %}
+        {% set relation = raw_relation(name) %}
+        {% set columns = raw_source(name).columns.values() %}
+        {% if name not in present %}
+            {% do statements.append(create_raw_table_sql(relation, columns)) %}
+        {% else %}
+            {# A column that comes later is null in the rows before it. #}
+            {% for column in columns if column.name | lower not in present[name] %}
+                {% do statements.append(
+                    "alter table " ~ relation ~ " add column "
+                    ~ column.name | lower ~ " " ~ column.data_type
+                ) %}
+            {% endfor %}
+        {% endif %}
+    {% endfor %}
+    {{ return(statements) }}
+{% endmacro %}

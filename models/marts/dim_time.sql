@@ -1,0 +1,89 @@
+{{ config(dist='all', sort='start_hour') }}
+
+with
+
+heard_songs as (
+
+    select * from {{ ref('int_heard_songs') }}
+
+),
+
+bounds as (
+
+    select
+        min(first_start_hour) as first_start_hour,
+        max(last_start_hour) as last_start_hour,
+        date_trunc('day', min(first_start_hour)) as first_day
+
+    from heard_songs
+
+),
+
+-- 65,536 days are 179 years.
+numbered_days as (
+
+    {{ dbt.generate_series(65536) }}
+
+),
+
+numbered_hours as (
+
+    {{ dbt.generate_series(24) }}
+
+),
+
+days as (
+
+    select
+        bounds.first_start_hour,
+        bounds.last_start_hour,
+        {{ dbt.dateadd(
+            'day',
+            'cast(numbered_days.generated_number - 1 as integer)',
+            'bounds.first_day'
+        ) }} as start_day
+
+    from bounds
+
+    cross join numbered_days
+
+),
+
+hours as (
+
+    select
+        days.first_start_hour,
+        days.last_start_hour,
+        {{ dbt.dateadd(
+            'hour',
+            'cast(numbered_hours.generated_number - 1 as integer)',
+            'days.start_day'
+        ) }} as start_hour
+
+    from days
+
+    cross join numbered_hours
+
+    where days.start_day <= days.last_start_hour
+
+),
+
+final as (
+
+    select
+        start_hour,
+        cast(extract(hour from start_hour) as integer) as hour,
+        cast(extract(day from start_hour) as integer) as day,
+        cast(extract(week from start_hour) as integer) as week,
+        cast(extract(month from start_hour) as integer) as month,
+        cast(extract(year from start_hour) as integer) as year,
+        cast(extract(dow from start_hour) as integer) as weekday,
+        cast(date_trunc('week', start_hour) as date) as week_start
+
+    from hours
+
+    where start_hour between first_start_hour and last_start_hour
+
+)
+
+select * from final

@@ -1,0 +1,231 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='songplay_id',
+        on_schema_change='fail',
+        dist='song_id',
+        sort='start_time',
+    )
+}}
+
+with
+
+events as (
+
+    select * from {{ ref('int_plays') }}
+
+    {% if is_incremental() %}
+    where loaded_at > {{ watermark('loaded_at') }}
+    {% endif %}
+
+),
+
+songs as (
+
+    select * from {{ ref('int_songs') }}
+
+),
+
+artist_names as (
+
+    select * from {{ ref('int_artist_names') }}
+
+),
+
+-- The event loaded last wins; of those loaded together, the first by content.
+ranked_events as (
+
+    select
+        *,
+        row_number() over (
+            partition by songplay_id
+            order by
+                loaded_at desc,
+                level,
+                song_title,
+                artist_name,
+                song_length,
+                location,
+                user_agent
+        ) as version_rank
+
+    from events
+
+),
+
+new_plays as (
+
+    select
+        songplay_id,
+        start_time,
+        user_id,
+        level,
+        session_id,
+        item_in_session,
+        location,
+        user_agent,
+        song_title,
+        artist_name,
+        song_length,
+        song_key,
+        artist_key,
+        loaded_at,
+        cast(null as varchar(256)) as previous_song_id,
+        cast(null as varchar(256)) as previous_artist_id
+
+    from ranked_events
+
+    where version_rank = 1
+
+),
+
+{% if is_incremental() %}
+-- Titles and names, now or before, of the songs that came to the catalogue or
+-- changed in it since these plays were matched.
+changed_keys as (
+
+    select
+        versions.song_key,
+        versions.artist_key
+
+    from {{ ref('stg_songs') }} as versions
+
+    inner join songs on versions.song_id = songs.song_id
+
+    where songs.loaded_at > {{ watermark('catalog_loaded_at') }}
+
+),
+
+earlier_plays as (
+
+    select
+        songplay_id,
+        start_time,
+        user_id,
+        level,
+        session_id,
+        item_in_session,
+        location,
+        user_agent,
+        song_title,
+        artist_name,
+        song_length,
+        song_key,
+        artist_key,
+        loaded_at,
+        song_id as previous_song_id,
+        artist_id as previous_artist_id
+
+    from {{ this }}
+
+    where
+        (
+            song_key in (select song_key from changed_keys)
+            or artist_key in (select artist_key from changed_keys)
+        )
+        and songplay_id not in (select songplay_id from new_plays)
+
+),
+{% endif %}
+
+plays as (
+
+    select * from new_plays
+
+    {% if is_incremental() %}
+    union all
+
+    select * from earlier_plays
+    {% endif %}
+
+),
+
+-- Nearest duration, then smallest id. A distance that cannot be told is the
+-- farthest.
+candidates as (
+
+    select
+        plays.songplay_id,
+        songs.song_id,
+        songs.artist_id,
+        row_number() over (
+            partition by plays.songplay_id
+            order by
+                coalesce(abs(songs.duration - plays.song_length), 1e9),
+                songs.song_id
+        ) as candidate_rank
+
+    from plays
+
+    inner join songs
+        on
+            plays.song_key = songs.song_key
+            and plays.artist_key = songs.artist_key
+
+),
+
+matched as (
+
+    select
+        plays.*,
+        coalesce(
+            candidates.song_id, {{ inferred_id('XS', 'plays.song_key') }}
+        ) as song_id,
+        coalesce(
+            candidates.artist_id,
+            artist_names.artist_id,
+            {{ inferred_id('XA', 'plays.artist_key') }}
+        ) as artist_id
+
+    from plays
+
+    left join candidates
+        on
+            plays.songplay_id = candidates.songplay_id
+            and candidates.candidate_rank = 1
+
+    left join artist_names on plays.artist_key = artist_names.artist_key
+
+),
+
+catalog as (
+
+    select max(loaded_at) as loaded_at from songs
+
+),
+
+final as (
+
+    select
+        matched.songplay_id,
+        matched.start_time,
+        date_trunc('hour', matched.start_time) as start_hour,
+        matched.user_id,
+        matched.level,
+        matched.song_id,
+        matched.artist_id,
+        matched.session_id,
+        matched.item_in_session,
+        matched.location,
+        matched.user_agent,
+        matched.song_title,
+        matched.artist_name,
+        matched.song_length,
+        matched.song_key,
+        matched.artist_key,
+        matched.loaded_at,
+        catalog.loaded_at as catalog_loaded_at
+
+    from matched
+
+    cross join catalog
+
+    where
+        matched.previous_song_id is null
+        or matched.previous_song_id <> matched.song_id
+        or matched.previous_artist_id <> matched.artist_id
+
+)
+
+select * from final

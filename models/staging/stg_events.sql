@@ -1,0 +1,60 @@
+with
+
+source as (
+
+    select * from {{ source('sparkify', 'staging_events') }}
+
+),
+
+unquoted as (
+
+    select
+        *,
+        case
+            when useragent like '"%"'
+                then substring(useragent, 2, length(useragent) - 2)
+            else useragent
+        end as unquoted_useragent
+
+    from source
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        userid as user_id,
+        sessionid as session_id,
+        iteminsession as item_in_session,
+
+        -- user
+        {{ blank_to_null('firstname') }} as first_name,
+        {{ blank_to_null('lastname') }} as last_name,
+        {{ blank_to_null('gender') }} as gender,
+        {{ blank_to_null('level') }} as level,
+        {{ blank_to_null('location') }} as location,
+        {{ epoch_ms_to_timestamp('registration') }} as registered_at,
+        {{ blank_to_null('unquoted_useragent') }} as user_agent,
+
+        -- request
+        page,
+        {{ blank_to_null('auth') }} as auth,
+        {{ blank_to_null('method') }} as method,
+        status,
+
+        -- song
+        {{ blank_to_null('song') }} as song_title,
+        {{ blank_to_null('artist') }} as artist_name,
+        length as song_length,
+
+        -- times
+        ts,
+        {{ epoch_ms_to_timestamp('ts') }} as event_at,
+        loaded_at
+
+    from unquoted
+
+)
+
+select * from renamed
