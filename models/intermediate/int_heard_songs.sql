@@ -10,6 +10,9 @@
     )
 }}
 
+-- Read by the incremental build alone.
+-- depends_on: {{ ref('int_plays') }}
+
 with
 
 plays as (

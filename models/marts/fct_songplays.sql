@@ -9,6 +9,9 @@
     )
 }}
 
+-- Read by the incremental build alone.
+-- depends_on: {{ ref('stg_songs') }}
+
 with
 
 events as (

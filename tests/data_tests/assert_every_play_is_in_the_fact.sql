@@ -1,0 +1,32 @@
+-- No play is lost on its way from the logs to the fact, whether or not the
+-- catalogue knows its song.
+with
+
+events as (
+
+    select * from {{ ref('stg_events') }}
+
+),
+
+songplays as (
+
+    select * from {{ ref('fct_songplays') }}
+
+)
+
+select
+    events.user_id,
+    events.session_id,
+    events.item_in_session,
+    events.event_at
+from events
+left join songplays
+    on
+        events.user_id = songplays.user_id
+        and events.session_id = songplays.session_id
+        and events.item_in_session = songplays.item_in_session
+        and events.event_at = songplays.start_time
+where
+    events.page = 'NextSong'
+    and events.user_id is not null
+    and songplays.songplay_id is null

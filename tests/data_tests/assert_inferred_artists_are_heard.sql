@@ -1,0 +1,9 @@
+-- An inferred artist is there for plays. One without plays was not removed when the
+-- catalogue took them over, or when its event was corrected.
+select artists.artist_id
+from {{ ref('dim_artists') }} as artists
+left join {{ ref('fct_songplays') }} as songplays
+    on artists.artist_id = songplays.artist_id
+where
+    not artists.is_in_catalog
+    and songplays.songplay_id is null

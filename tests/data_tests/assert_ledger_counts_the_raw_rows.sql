@@ -1,0 +1,42 @@
+-- The raw tables hold what the ledger says, load by load: rows that were deleted or
+-- inserted by hand would make it untrue.
+with
+
+loads as (
+
+    select * from {{ source('sparkify', 'loads') }}
+
+),
+
+loaded_rows as (
+
+    select
+        'staging_events' as source_table,
+        loaded_at,
+        count(*) as row_count
+    from {{ source('sparkify', 'staging_events') }}
+    group by loaded_at
+
+    union all
+
+    select
+        'staging_songs' as source_table,
+        loaded_at,
+        count(*) as row_count
+    from {{ source('sparkify', 'staging_songs') }}
+    group by loaded_at
+
+)
+
+select
+    loads.load_id,
+    loads.source_table,
+    loads.row_count as rows_in_ledger,
+    loaded_rows.row_count as rows_in_raw_table
+from loads
+full outer join loaded_rows
+    on
+        loads.source_table = loaded_rows.source_table
+        and loads.loaded_at = loaded_rows.loaded_at
+where
+    coalesce(loads.row_count, 0) <> coalesce(loaded_rows.row_count, 0)

@@ -1,0 +1,10 @@
+-- An analyst who counts plays by artist gets the same from the fact's artist_id as
+-- by way of the song.
+select
+    songplays.songplay_id,
+    songplays.artist_id,
+    songs.artist_id as artist_id_of_song
+from {{ ref('fct_songplays') }} as songplays
+inner join {{ ref('dim_songs') }} as songs
+    on songplays.song_id = songs.song_id
+where songplays.artist_id <> songs.artist_id
