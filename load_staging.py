@@ -30,6 +30,7 @@ SUFFIXES = (".json", ".json.gz")
 BATCH_FILES = 100_000
 BATCH_BYTES = 4 * 1024**3  # also the disk that files fetched from S3 take at most
 FETCH_THREADS = 32
+QUIETLY = ("--log-level", "none", "--log-level-file", "debug")
 REPORT = "load_staging: "  # how the macros mark what they tell
 
 
@@ -99,7 +100,7 @@ def find_files(source: Source, project_dir: Path) -> list[File]:
     if source.location.startswith("s3://"):
         found = list(list_s3(source.location))
     else:
-        folder = Path(os.path.abspath(project_dir / source.location))
+        folder = (project_dir / source.location).resolve()
         if not folder.is_dir():
             raise click.ClickException(f"{where}, is not a folder.")
         found = list(list_folder(folder, project_dir))
@@ -192,14 +193,12 @@ class Dbt:
     def run_operation(self, macro: str, **arguments) -> list[dict]:
         """Runs a macro; what it reported."""
         self._invoke("run-operation", macro, "--args", json.dumps(arguments))
-        messages = [
-            event.info.msg for event in self.events if event.info.name == "JinjaLogDebug"
-        ]
+        messages = [event.info.msg for event in self.events if event.info.name == "JinjaLogDebug"]
         return [json.loads(m.removeprefix(REPORT)) for m in messages if m.startswith(REPORT)]
 
     def _invoke(self, *command: str):
         self.events.clear()
-        outcome = self.runner.invoke(["--log-level", "none", "--log-level-file", "debug", *command, *self.options])
+        outcome = self.runner.invoke([*QUIETLY, *command, *self.options])
         if not outcome.success:
             errors = [event.info.msg for event in self.events if event.info.level == "error"]
             raise click.ClickException(explain(str(outcome.exception or "\n".join(errors))))

@@ -9,7 +9,7 @@
     )
 }}
 
--- Built after the fact, so that a load in between leaves no play without its user.
+-- Built after the fact, so that a load in between leaves no play without user.
 -- depends_on: {{ ref('fct_songplays') }}
 
 with
@@ -18,11 +18,11 @@ events as (
 
     select * from {{ ref('stg_events') }}
 
-    where
-        user_id is not null
-        {% if is_incremental() %}
-        and loaded_at > {{ watermark('loaded_at') }}
-        {% endif %}
+    where user_id is not null
+
+    {% if is_incremental() %}
+    and loaded_at > {{ watermark('loaded_at') }}
+    {% endif %}
 
 ),
 

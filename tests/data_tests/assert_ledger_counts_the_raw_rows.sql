@@ -1,5 +1,5 @@
--- The raw tables hold what the ledger says, load by load: rows that were deleted or
--- inserted by hand would make it untrue.
+-- The raw tables hold what the ledger says, load by load: rows that were
+-- deleted or inserted by hand would make it untrue.
 with
 
 loads as (

@@ -1,5 +1,5 @@
--- Neither an event loaded twice nor a song that the catalogue has twice makes two
--- plays of one. Told by what an event is known by, not by its hash.
+-- Neither an event loaded twice nor a song that the catalogue has twice makes
+-- two plays of one. Told by what an event is known by, not by its hash.
 select
     user_id,
     session_id,

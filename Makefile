@@ -1,0 +1,57 @@
+# Everything a developer or CI does. `make run` and `make test` need nothing but
+# Python 3.10 or later; they install what else they need into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml
+SQLFLUFF := DBT_DUCKDB_PATH=:memory: DBT_TARGET_PATH=target/lint $(BIN)/sqlfluff
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format docs lock clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+run: .venv/local profiles.yml ## Load and build, on DuckDB and the sample unless told otherwise
+	$(BIN)/python load_staging.py
+	$(BIN)/dbt build
+
+test: .venv/dev profiles.yml lint ## Run everything that CI checks
+	$(BIN)/python -m pytest --numprocesses auto
+
+lint: .venv/dev profiles.yml ## Check the style of SQL and Python
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(SQLFLUFF) lint --processes 2 --disable-progress-bar
+
+format: .venv/dev profiles.yml ## Put SQL and Python into that style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(SQLFLUFF) fix --disable-progress-bar
+
+docs: .venv/local profiles.yml ## Write the documentation and serve it on port 8080
+	$(BIN)/dbt docs generate
+	$(BIN)/dbt docs serve
+
+lock: .venv/dev ## Take newer versions of the packages into requirements/
+	$(LOCK) --upgrade --extra local --extra dev -o requirements/dev.txt
+	$(LOCK) --extra local -c requirements/dev.txt -o requirements/local.txt
+	$(LOCK) -c requirements/dev.txt -o requirements/production.txt
+
+clean: ## Remove what the other targets made, but for databases
+	rm -rf .venv target logs .pytest_cache .ruff_cache
+
+profiles.yml:
+	cp profiles.yml.example profiles.yml
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/local: requirements/local.txt | .venv/bin/python
+	$(PIP) -r requirements/local.txt
+	touch $@
+
+.venv/dev: requirements/dev.txt | .venv/bin/python
+	$(PIP) -r requirements/dev.txt
+	touch $@ .venv/local
