@@ -97,13 +97,16 @@ def find_files(source: Source, project_dir: Path) -> list[File]:
     where = f"the location of {source.table}, {source.location}"
     if variables:
         where += f" (set by {variables[0]})"
-    if source.location.startswith("s3://"):
-        found = list(list_s3(source.location))
-    else:
-        folder = (project_dir / source.location).resolve()
-        if not folder.is_dir():
-            raise click.ClickException(f"{where}, is not a folder.")
-        found = list(list_folder(folder, project_dir))
+    try:
+        if source.location.startswith("s3://"):
+            found = list(list_s3(source.location))
+        else:
+            folder = (project_dir / source.location).resolve()
+            if not folder.is_dir():
+                raise click.ClickException(f"{where}, is not a folder.")
+            found = list(list_folder(folder, project_dir))
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise click.ClickException(f"{where}, cannot be listed: {error}") from error
 
     files = [file for file in found if file.name.endswith(SUFFIXES)]
     if not files:
@@ -207,6 +210,7 @@ class Dbt:
 
 HINTS = {
     "Could not find profile": "Copy profiles.yml.example to profiles.yml, or see --profiles-dir.",
+    "/.dbt' does not exist": "Copy profiles.yml.example to profiles.yml, or see --profiles-dir.",
     "Could not set lock on file": "Another process has the database open; try again once it ends.",
     "another load of": "Nothing of this batch was loaded; run load_staging.py again.",
 }
@@ -361,7 +365,7 @@ def summary(sources: list[Source]) -> str:
 )
 @click.option("--vars", default="{}", help="Variables for dbt, as YAML.")
 def main(
-    select: tuple,
+    select: tuple[str, ...],
     full_refresh: bool,
     dry_run: bool,
     target: str | None,
@@ -372,14 +376,13 @@ def main(
     """Load the files that are not loaded yet into the raw staging tables."""
     dbt = Dbt(project_dir, profiles_dir, target, vars)
     sources = dbt.sources()
-    selected = {table for tables in select for table in tables}
-    known = {source.table for source in sources}
-    if selected - known:
+    known = [source.table for source in sources]
+    if unknown := sorted(set(select) - set(known)):
         raise click.ClickException(
-            f"--select: there is no source table {', '.join(sorted(selected - known))};"
-            f" there are {' and '.join(sorted(known))}."
+            f"--select: no source table is called {' or '.join(unknown)}; there are"
+            f" {' and '.join(known)}."
         )
-    sources = [source for source in sources if not select or source.table in selected]
+    sources = [source for source in sources if not select or source.table in select]
     for source in sources:
         source.files = find_files(source, project_dir)
 

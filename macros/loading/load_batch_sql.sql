@@ -49,6 +49,8 @@ set variable paths = (
 delete from {{ raw_table }};
 
 delete from {{ loaded_files }} where source_table = '{{ source_table }}';
+
+delete from {{ loads }} where source_table = '{{ source_table }}';
 {% endif %}
 insert into {{ raw_table }} (
 {%- for column in columns %}

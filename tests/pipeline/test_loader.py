@@ -1,0 +1,359 @@
+"""load_staging.py on folders: what it loads, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import DBT, ROOT, Project, event, song
+
+EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
+SONG_TITLES = "select title from sparkify_raw.staging_songs order by title"
+
+
+def table_at_the_end(output: str) -> dict[str, list[str]]:
+    """The figures of the table that a load ends with, by source table."""
+    lines = [line.split() for line in output.splitlines()]
+    assert ["source", "table", "found", "loaded", "rows", "bytes", "seconds"] in lines, output
+    return {line[0]: line[1:5] for line in lines if line and line[0].startswith("staging_")}
+
+
+def test_only_what_is_new_is_loaded(project: Project) -> None:
+    sizes = {
+        folder: sum(p.stat().st_size for p in folder.rglob("*.json"))
+        for folder in (project.events, project.songs)
+    }
+    run = project.load()
+    assert table_at_the_end(run.output) == {
+        "staging_events": ["2", "2", "3", f"{sizes[project.events]:,}"],
+        "staging_songs": ["2", "2", "2", f"{sizes[project.songs]:,}"],
+    }
+    assert "staging_events: loading 2 files" in run.errors
+
+    project.write_events("2018/11/2018-11-03-events.json", event(4))
+    run = project.load()
+    assert table_at_the_end(run.output)["staging_events"][:3] == ["3", "1", "1"]
+    assert table_at_the_end(run.output)["staging_songs"] == ["2", "0", "0", "0"]
+    assert project.query(EVENT_COUNT) == [(4,)]
+
+    run = project.load()
+    assert table_at_the_end(run.output)["staging_events"] == ["3", "0", "0", "0"]
+    assert "Nothing new." in run.output
+
+
+def test_the_ledger_tells_what_was_loaded(project: Project) -> None:
+    path = project.write_events("2018/11/2018-11-03-events.json", event(4), event(5))
+    project.load()
+    rows = project.query(
+        """
+        select files.file_name, files.file_size, files.fingerprint, loads.source_table,
+               loads.file_count, loads.row_count, files.loaded_at = loads.loaded_at
+        from sparkify_raw.loaded_files as files join sparkify_raw.loads using (load_id)
+        where file_name like '%11-03%'
+        """
+    )
+    stat = path.stat()
+    assert rows == [
+        (
+            "input/log_data/2018/11/2018-11-03-events.json",
+            stat.st_size,
+            f"{stat.st_size:x}-{stat.st_mtime_ns:x}",
+            "staging_events",
+            3,
+            5,
+            True,
+        )
+    ]
+    # Each load is later than the one before it.
+    project.write_events("more.json", event(6))
+    project.load()
+    times = project.query("select loaded_at from sparkify_raw.loads order by load_id")
+    assert times == sorted(set(times))
+    assert (
+        project.query("select distinct loaded_at from sparkify_raw.staging_events order by 1")[-1]
+        == times[-1]
+    )
+
+
+def test_every_layout_of_json_is_read(project: Project) -> None:
+    first, second = json.dumps(song(3)), json.dumps(song(4))
+    (project.songs / "in_a_row.json").write_text(first + second)
+    (project.songs / "pretty.json").write_text(
+        "\n\n".join(json.dumps(song(number), indent=2) for number in (5, 6))
+    )
+    (project.songs / "zipped.json.gz").write_bytes(gzip.compress(json.dumps(song(7)).encode()))
+    (project.songs / "empty.json").write_text("")
+    project.write_songs("numbers.json", song(8, artist_name=112, artist_location=108.50))
+    project.load("--select", "staging_songs")
+    assert [title for (title,) in project.query(SONG_TITLES)] == [f"Title {n}" for n in range(1, 9)]
+    numbers = "select artist_name, artist_location from sparkify_raw.staging_songs where title = "
+    assert project.query(numbers + "'Title 8'") == [("112", "108.5")]
+    assert project.query("select count(*) from sparkify_raw.loaded_files") == [(7,)]
+
+
+def test_only_files_under_the_location_are_loaded(project: Project) -> None:
+    """Not those of a folder with a similar name, nor what is no JSON; any name will do."""
+    strange = ["it's.json", 'a "quote".json', "50% [1] *?.json", "naïve ♥.json", "back\\slash.json"]
+    for number, name in enumerate(strange, start=10):
+        project.write_events(f"strange/{name}", event(number))
+    project.write_events("../log_data_old/old.json", event(90))
+    (project.events / "_SUCCESS").write_text("")
+    (project.events / "notes.txt").write_text("no JSON")
+    run = project.load("--select", "staging_events")
+    assert project.query(EVENT_COUNT) == [(3 + len(strange),)]
+    assert "2 files ignored" in run.errors
+    names = project.query("select file_name from sparkify_raw.loaded_files")
+    assert {f"input/log_data/strange/{name}" for name in strange} < {name for (name,) in names}
+
+
+def test_values_are_kept_as_they_are(project: Project) -> None:
+    project.write_songs(
+        "texts.json", song(3, title="It's \"5\" o'clock; -- \\ / ☃ 🎵\n\t", artist_location=" x ")
+    )
+    project.write_events("logged_out.json", event(9, userId="", firstName=None, registration=None))
+    project.load()
+    texts = "select title, artist_location from sparkify_raw.staging_songs where song_id like '%3'"
+    assert project.query(texts) == [("It's \"5\" o'clock; -- \\ / ☃ 🎵\n\t", " x ")]
+    logged_out = "select userid, firstname, registration, ts from sparkify_raw.staging_events "
+    assert project.query(logged_out + "where iteminsession = 9") == [
+        (None, None, None, event(9)["ts"])
+    ]
+
+
+def test_select_takes_several_tables(project: Project) -> None:
+    assert set(table_at_the_end(project.load("--select", "staging_songs").output)) == {
+        "staging_songs"
+    }
+    both = project.load("-s", "staging_songs", "staging_events")
+    assert table_at_the_end(both.output)["staging_events"][1] == "2"
+    assert table_at_the_end(both.output)["staging_songs"][1] == "0"
+
+
+def test_full_refresh_replaces_the_table(project: Project) -> None:
+    project.load()
+    next(project.events.rglob("*-02-events.json")).unlink()
+    run = project.load("--full-refresh", "--select", "staging_events")
+    assert project.query(EVENT_COUNT) == [(2,)]
+    assert project.query("select count(*) from sparkify_raw.loaded_files") == [(3,)]
+    assert project.query(SONG_TITLES) == [("Title 1",), ("Title 2",)]
+    assert "dbt build --full-refresh" in run.output
+
+
+def test_a_changed_file_is_reported(project: Project) -> None:
+    path = project.write_events("a.json", event(8))
+    project.load()
+    project.write_events("a.json", event(8, level="paid"), event(9))
+    run = project.load()
+    assert "staging_events: 1 file" in run.errors
+    assert path.name in run.errors
+    assert "--full-refresh" in run.errors
+    assert project.query(EVENT_COUNT) == [(4,)]
+
+
+def test_a_dry_run_prints_the_sql_and_changes_nothing(project: Project) -> None:
+    run = project.load("--dry-run")
+    assert not project.database.exists()
+    for part in ("create schema", "create table", '"sparkify"."sparkify_raw"."staging_events"'):
+        assert part in run.output
+    assert run.output.count("begin transaction;") == run.output.count("commit;") == 2
+
+    project.load()
+    project.write_events("new.json", event(9))
+    before = project.database.read_bytes()
+    run = project.load("--dry-run")
+    assert project.database.read_bytes() == before
+    assert "create table" not in run.output
+    assert run.output.count("commit;") == 1
+    # It is the very SQL that a load runs.
+    project.load()
+    log = (project.folder / "logs" / "dbt.log").read_text()
+    insert = re.search(
+        r'insert into "sparkify"."sparkify_raw"."staging_events".*?\nfrom', log, re.S
+    )
+    assert insert and insert[0] in run.output
+
+
+def test_a_column_added_to_the_yaml_is_filled_from_then_on(project: Project) -> None:
+    project.load()
+    path = project.folder / "models/staging/_staging__sources.yml"
+    added = "          - name: campaignId\n            data_type: bigint\n"
+    text = path.read_text()
+    where = "          - name: auth\n"
+    assert where in text
+    path.write_text(text.replace(where, added + where))
+    project.write_events("a.json", event(8, campaignId=5), event(9, campaignId=""), event(10))
+    project.load()
+    rows = project.query(
+        "select iteminsession, campaignid from sparkify_raw.staging_events order by 1"
+    )
+    assert rows == [(1, None), (2, None), (3, None), (8, 5), (9, None), (10, None)]
+
+
+def test_relative_paths_mean_the_project_folder(project: Project, tmp_path: Path) -> None:
+    script = str(project.folder / "load_staging.py")
+    run = project.run(sys.executable, script, cwd=tmp_path)
+    assert run.code == 0, run.text
+    assert project.query(EVENT_COUNT) == [(3,)]
+    # The same files, named otherwise, are the same files.
+    run = project.load(DBT_EVENTS_LOCATION=str(project.events))
+    assert "Nothing new." in run.output
+    where = ["--project-dir", str(project.folder), "--profiles-dir", str(project.folder)]
+    run = project.run(DBT, "run", *where, cwd=tmp_path)
+    assert run.code == 0, run.text
+    assert project.query("select count(*) from fct_songplays") == [(3,)]
+
+
+def test_the_raw_schema_is_a_variable(project: Project) -> None:
+    project.load(DBT_RAW_SCHEMA="raw_of_mine")
+    assert project.query("select count(*) from raw_of_mine.staging_events") == [(3,)]
+
+
+# --- bad input -----------------------------------------------------------------
+
+
+def assert_refused(project: Project, *said: str, **environment: str) -> None:
+    """The load fails with one paragraph that says all of this, and leaves nothing behind."""
+    run = project.load("--select", "staging_events", fails=True, **environment)
+    (message,) = [line for line in run.errors.splitlines() if line.startswith("Error: ")]
+    for part in said:
+        assert part in message
+    if project.database.exists():
+        assert project.query(EVENT_COUNT) == [(0,)]
+        assert project.query("select count(*) from sparkify_raw.loaded_files") == [(0,)]
+        assert project.query("select count(*) from sparkify_raw.loads") == [(0,)]
+
+
+def test_a_missing_folder(project: Project) -> None:
+    assert_refused(
+        project, "DBT_EVENTS_LOCATION", "no/such/", "not a folder", DBT_EVENTS_LOCATION="no/such/"
+    )
+
+
+def test_a_folder_without_files(project: Project) -> None:
+    (project.folder / "nothing").mkdir()
+    assert_refused(project, "DBT_EVENTS_LOCATION", "holds no file", DBT_EVENTS_LOCATION="nothing")
+
+
+def test_a_file_that_cannot_be_read(project: Project) -> None:
+    (project.events / "broken_link.json").symlink_to("nowhere.json")
+    assert_refused(project, "broken_link.json", "No such file")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"ts": 1', "unexpected end of data"),
+        ('{"ts": 1}, {"ts": 2}', "unexpected character"),
+        ('[{"ts": 1}]', "Expected OBJECT, but got ARRAY"),
+        ('{"song": "\\ud800"}', "surrogate"),
+    ],
+)
+def test_broken_json(project: Project, text: str, said: str) -> None:
+    (project.events / "2018/11/broken.json").write_text(json.dumps(event(9)) + "\n" + text)
+    assert_refused(project, "input/log_data/2018/11/broken.json", "record/value", said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ts": "yesterday"}, 'ts: the value "yesterday" is not a bigint'),
+        ({"ts": 1.5}, 'ts: the value "1.5" is not a bigint'),
+        ({"ts": None}, "ts: the value null is not a bigint"),
+        ({"status": 3_000_000_000}, 'status: the value "3000000000" is not a integer'),
+        ({"status": True}, 'status: the value "true" is not a integer'),
+        ({"length": "long"}, 'length: the value "long" is not a double precision'),
+        ({"userId": "seven"}, 'userid: the value "seven" is not a bigint'),
+        ({"level": "é" * 33}, "is not a varchar(64)"),
+        ({"page": None}, "page: the value null is not a varchar"),
+    ],
+)
+def test_a_value_that_does_not_fit(project: Project, changes: dict, said: str) -> None:
+    project.write_events("bad file.json", event(9), event(10, **changes))
+    assert_refused(project, said, "input/log_data/bad file.json")
+
+
+def test_nothing_of_a_batch_is_loaded_but_earlier_loads_stay(project: Project) -> None:
+    project.load()
+    project.write_events("good.json", event(8))
+    bad = project.write_events("z_bad.json", event(9, ts="x"))
+    project.load(fails=True)
+    assert project.query(EVENT_COUNT) == [(3,)]
+    bad.unlink()
+    project.load()
+    assert project.query(EVENT_COUNT) == [(4,)]
+
+
+def test_an_unknown_table(project: Project) -> None:
+    run = project.load("--select", "staging_event", fails=True)
+    assert "no source table is called staging_event" in run.errors
+    assert "staging_events and staging_songs" in run.errors
+
+
+def test_no_profile(project: Project) -> None:
+    (project.folder / "profiles.yml").unlink()
+    run = project.load(fails=True, HOME=str(project.folder))
+    assert "profiles.yml.example" in run.errors
+
+
+def test_an_unknown_target(project: Project) -> None:
+    run = project.load("--target", "redshfit", fails=True)
+    assert "does not have a target named 'redshfit'" in run.errors
+
+
+def test_no_project(project: Project, tmp_path: Path) -> None:
+    run = project.load("--project-dir", str(tmp_path), fails=True)
+    assert "dbt_project.yml" in run.errors
+
+
+def test_a_database_in_use(project: Project) -> None:
+    project.load()
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()",
+            str(project.database),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout and holder.stdout.readline()
+        run = project.load(fails=True)
+        assert "Another process has the database open" in run.errors
+        assert str(holder.pid) in run.errors
+    finally:
+        holder.communicate(b"\n")
+
+
+def test_a_database_that_cannot_be_written(project: Project) -> None:
+    run = project.load(fails=True, DBT_DUCKDB_PATH="no/such/folder/x.duckdb")
+    assert "no/such/folder/x.duckdb" in run.errors
+    assert "No such file or directory" in run.errors
+
+
+def test_every_option_is_documented() -> None:
+    shown = subprocess.run(
+        [sys.executable, str(ROOT / "load_staging.py"), "--help"], capture_output=True, text=True
+    ).stdout
+    options = set(re.findall(r"--[a-z-]+", shown))
+    assert len(options) > 7
+    readme = (ROOT / "README.md").read_text()
+    assert {option for option in options if option not in readme} == set()
+
+
+def test_every_variable_is_documented() -> None:
+    files = [
+        ROOT / "profiles.yml.example",
+        *(ROOT / "models").rglob("*.yml"),
+        ROOT / "load_staging.py",
+    ]
+    used = {v for path in files for v in re.findall(r"\bDBT_[A-Z_]+", path.read_text())}
+    readme = (ROOT / "README.md").read_text()
+    assert {variable for variable in used if variable not in readme} == set()

@@ -1,0 +1,95 @@
+"""The project as dbt sees it: documented, tested, without deprecations."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+import pytest
+
+from .conftest import DBT, MARTS, Project
+
+
+@pytest.fixture
+def manifest(project: Project) -> dict:
+    """What dbt makes of the project's files."""
+    parse = project.dbt("parse", "--no-partial-parse", "--show-all-deprecations")
+    assert "eprecat" not in parse.text
+    return json.loads((project.folder / "target" / "manifest.json").read_text())
+
+
+def test_all_is_described_and_tested(manifest: dict) -> None:
+    nodes = manifest["nodes"].values()
+    models = {node["name"]: node for node in nodes if node["resource_type"] == "model"}
+    described = [*models.values(), *manifest["sources"].values()]
+    missing = [
+        f"{node['name']}.{column['name']}"
+        for node in described
+        for column in [{"name": "", "description": node["description"]}, *node["columns"].values()]
+        if not column["description"]
+    ]
+    assert missing == []
+    macros = [macro for macro in manifest["macros"].values() if macro["package_name"] == "sparkify"]
+    public = [
+        macro["name"]
+        for macro in macros
+        if "__" not in macro["name"] and not macro["name"].startswith(("_", "test_"))
+    ]
+    undocumented = [
+        macro["name"] for macro in macros if macro["name"] in public and not macro["description"]
+    ]
+    assert len(public) > 10
+    assert undocumented == []
+
+    tests = defaultdict(set)
+    for node in nodes:
+        if node["resource_type"] == "test" and node.get("test_metadata"):
+            tests[node["attached_node"]].add((node["test_metadata"]["name"], node["column_name"]))
+    for name, key in MARTS.items():
+        assert {("not_null", key), ("unique", key)} <= tests[models[name]["unique_id"]]
+        assert models[name]["contract"]["enforced"]
+    fact = tests[models["fct_songplays"]["unique_id"]]
+    for key in ("start_hour", "user_id", "song_id", "artist_id"):
+        assert {("not_null", key), ("relationships", key)} <= fact
+    assert ("relationships", "artist_id") in tests[models["dim_songs"]["unique_id"]]
+
+
+def test_models_read_what_their_layer_may(manifest: dict) -> None:
+    """Staging alone reads sources, and all models are read or are marts."""
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    read = {parent for model in models for parent in model["depends_on"]["nodes"]}
+    for model in models:
+        layer = {"stg": "staging", "int": "intermediate", "dim": "marts", "fct": "marts"}
+        assert model["fqn"][1] == layer[model["name"].split("_")[0]]
+        reads_sources = any(n.startswith("source.") for n in model["depends_on"]["nodes"])
+        assert reads_sources == (model["fqn"][1] == "staging")
+        assert model["unique_id"] in read or model["fqn"][1] == "marts"
+
+
+def test_docs_are_generated(project: Project) -> None:
+    project.load()
+    project.dbt("run")
+    project.dbt("docs", "generate")
+    target = project.folder / "target"
+    catalog = json.loads((target / "catalog.json").read_text())
+    assert set(MARTS) <= {node["metadata"]["name"] for node in catalog["nodes"].values()}
+    assert len(catalog["sources"]) == 4
+    assert (target / "index.html").stat().st_size > 100_000
+    manifest = json.loads((target / "manifest.json").read_text())
+    overview = manifest["docs"]["doc.sparkify.__overview__"]["block_contents"]
+    assert all(table in overview for table in MARTS)
+
+
+def test_freshness_is_told(project: Project) -> None:
+    project.load()
+    run = project.dbt("source", "freshness")
+    assert "PASS freshness of sparkify.staging_events" in run.output
+
+
+def test_a_catalogue_row_without_ids_is_a_warning(project: Project) -> None:
+    project.write_songs("incomplete.json", {"title": "No id", "artist_name": "Artist 1"})
+    project.load()
+    project.dbt("run")
+    run = project.run(DBT, "test", "--select", "assert_catalog_rows_have_ids")
+    assert run.code == 0, run.text
+    assert "WARN=1" in run.output

@@ -1,0 +1,114 @@
+"""load_staging.py on S3 locations, DuckDB being the engine: a moto server is the S3."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from .conftest import Project, event, song
+
+
+@pytest.fixture
+def s3(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator:
+    """A client for a bucket that the project's locations point to."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    access = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-west-2",
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+    }
+    for name, value in access.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    client.create_bucket(
+        Bucket="music", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
+    project.environment |= access
+    project.environment["DBT_EVENTS_LOCATION"] = "s3://music/log_data"
+    project.environment["DBT_SONGS_LOCATION"] = "s3://music/song_data/"
+    yield client
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
+    server.stop()
+
+
+def put(client, key: str, *objects: dict) -> None:
+    body = "\n".join(map(json.dumps, objects)).encode()
+    client.put_object(
+        Bucket="music", Key=key, Body=gzip.compress(body) if key.endswith(".gz") else body
+    )
+
+
+def test_objects_under_the_prefix_are_loaded_once(project: Project, s3) -> None:
+    s3.put_object(Bucket="music", Key="log_data/", Body=b"")
+    s3.put_object(Bucket="music", Key="log_data/2018/", Body=b"")
+    put(s3, "log_data/2018/11/2018-11-01-events.json", event(1), event(2))
+    put(s3, "log_data/2018/11/2018-11-02-events.json.gz", event(3))
+    put(s3, 'log_data/it\'s 100% "odd" ñ ♥.json', event(4))
+    put(s3, "log_data_old/old.json", event(90))
+    put(s3, "song_data/A/A/A/TRAAA1.json", song(1))
+    put(s3, "song_data_old/A/A/A/TRAAA2.json", song(2))
+    run = project.load()
+    items = "select iteminsession from sparkify_raw.staging_events order by 1"
+    assert project.query(items) == [(1,), (2,), (3,), (4,)]
+    assert project.query("select count(*) from sparkify_raw.staging_songs") == [(1,)]
+    assert "ignored" not in run.errors
+
+    ledger = "select file_name, fingerprint from sparkify_raw.loaded_files order by file_name"
+    tags = {
+        f"s3://music/{entry['Key']}": entry["ETag"].strip('"')
+        for entry in s3.list_objects_v2(Bucket="music")["Contents"]
+        if entry["Key"].endswith(("json", "gz")) and "_old" not in entry["Key"]
+    }
+    assert dict(project.query(ledger)) == tags
+
+    assert "Nothing new." in project.load().output
+    put(s3, "log_data/2018/11/2018-11-03-events.json", event(5))
+    project.load()
+    assert project.query(items) == [(1,), (2,), (3,), (4,), (5,)]
+
+
+def test_more_objects_than_a_page_lists(project: Project, s3) -> None:
+    for number in range(1_100):
+        put(s3, f"song_data/{number:04}.json", song(number))
+    project.load("--select", "staging_songs")
+    assert project.query(
+        "select count(*), count(distinct song_id) from sparkify_raw.staging_songs"
+    ) == [(1_100, 1_100)]
+
+
+def test_a_bad_object_is_named(project: Project, s3) -> None:
+    put(s3, "log_data/good.json", event(1))
+    put(s3, "log_data/bad.json", event(2, ts="x"))
+    run = project.load("--select", "staging_events", fails=True)
+    assert 'ts: the value "x" is not a bigint, in file s3://music/log_data/bad.json' in run.errors
+    s3.put_object(Bucket="music", Key="log_data/bad.json", Body=b'{"ts": ')
+    run = project.load("--select", "staging_events", fails=True)
+    assert 'in file "s3://music/log_data/bad.json"' in run.errors
+    assert project.query("select count(*) from sparkify_raw.staging_events") == [(0,)]
+
+
+def test_a_missing_bucket(project: Project, s3) -> None:
+    run = project.load(fails=True, DBT_EVENTS_LOCATION="s3://no-such-bucket/log_data/")
+    assert "DBT_EVENTS_LOCATION" in run.errors
+    assert "NoSuchBucket" in run.errors
+
+
+def test_a_prefix_without_objects(project: Project, s3) -> None:
+    run = project.load(fails=True)
+    assert "s3://music/log_data (set by DBT_EVENTS_LOCATION), holds no file" in run.errors
+
+
+def test_a_dry_run_fetches_nothing(project: Project, s3) -> None:
+    put(s3, "log_data/a.json", event(1))
+    run = project.load("--select", "staging_events", "--dry-run")
+    assert run.output.count("commit;") == 1
+    assert not project.database.exists()

@@ -1,0 +1,134 @@
+"""The star, row for row, against a computation that shares nothing with the project."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from .conftest import Project, event, input_files, song
+from .expected_star import Load, expected_star
+
+
+def assert_star(project: Project, *loads: Load) -> None:
+    """The marts are what the files of these loads must give."""
+    for table, rows in expected_star(list(loads)).items():
+        columns = list(rows[0])
+        expected = [tuple(row.values()) for row in rows]
+        assert project.mart(table, columns) == expected, table
+
+
+def test_the_star_is_the_expected_one(new_project: Callable[..., Project], data: Path) -> None:
+    project = new_project(source=data)
+    project.load()
+    project.dbt("build")
+    assert_star(project, Load(input_files(data / "log_data"), input_files(data / "song_data")))
+    first = {table: project.query(f"select * from {table} order by 1") for table in project.marts()}
+
+    again = project.load()
+    assert "Nothing new." in again.output
+    project.dbt("build")
+    for table, rows in first.items():
+        assert project.query(f"select * from {table} order by 1") == rows, table
+
+    marts = project.marts()
+    project.load("--full-refresh")
+    project.dbt("build", "--full-refresh")
+    assert project.marts() == marts
+
+
+def test_the_order_of_loads_does_not_matter(
+    new_project: Callable[..., Project], data: Path
+) -> None:
+    """Late days, late songs and doubled files, with builds in between."""
+    project = new_project()
+    events, songs = input_files(data / "log_data"), input_files(data / "song_data")
+    batches = [
+        Load(events[5:], songs[: len(songs) // 3]),
+        Load(events[:2], []),
+        Load(events[2:5], songs[len(songs) // 3 : -5]),
+        Load([], songs[-5:]),
+    ]
+    for number, batch in enumerate(batches):
+        for kind, folder, files in (
+            ("log_data", project.events, batch.events),
+            ("song_data", project.songs, batch.songs),
+        ):
+            for path in files:
+                copy = folder / path.relative_to(data / kind)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, copy)
+        if number == 2:
+            shutil.copy(events[0], project.events / f"doubled-{events[0].name}")
+            shutil.copy(songs[0], project.songs / f"doubled-{songs[0].name}")
+        project.load()
+        project.dbt("build")
+    assert_star(project, *batches)
+
+    marts = project.marts()
+    project.dbt("run", "--full-refresh")
+    assert project.marts() == marts
+
+
+def test_a_late_song_takes_over_its_plays(project: Project) -> None:
+    project.write_events("a.json", event(11), event(12, song="Title 9", artist="Artist 9"))
+    project.write_events("b.json", event(13, song="Other", artist="Artist 9"))
+    project.load()
+    project.dbt("build")
+    assert project.query("select count(*) from dim_songs where not is_in_catalog") == [(2,)]
+    rewritten = "select songplay_id from fct_songplays where catalog_loaded_at = ("
+    rewritten += "select max(loaded_at) from sparkify_raw.staging_songs)"
+
+    project.write_songs("late.json", song(9))
+    project.load()
+    project.dbt("build")
+    assert project.query("select song_id, title from dim_songs where artist_id like 'AR%9'") == [
+        ("SO0000000000000009", "Title 9"),
+        *project.query("select song_id, title from dim_songs where title = 'Other'"),
+    ]
+    assert project.query("select count(*) from dim_artists where not is_in_catalog") == [(0,)]
+    # Only the plays of that song and that artist were written again.
+    assert len(project.query(rewritten)) == 2
+
+
+def test_a_corrected_event_replaces_the_first(project: Project) -> None:
+    """The same event, loaded again with another song, leaves nothing of the first behind."""
+    first = project.write_events("z1.json", event(8, song="Wrong", artist="Nobody"), event(9))
+    project.load()
+    project.dbt("build")
+    assert project.query("select count(*) from dim_songs where title = 'Wrong'") == [(1,)]
+
+    corrected = project.write_events(
+        "z2.json",
+        event(8, song="right", artist="Somebody", length=100.5),
+        event(9, song="TITLE 1", level="paid"),
+    )
+    project.load()
+    project.dbt("build")
+    events = [path for path in input_files(project.events) if path not in (first, corrected)]
+    assert_star(
+        project,
+        Load([*events, first], input_files(project.songs)),
+        Load([corrected], []),
+    )
+    assert project.query("select count(*) from dim_artists where name = 'Nobody'") == [(0,)]
+
+
+def test_a_changed_catalogue_row_takes_its_plays_along(project: Project) -> None:
+    """A song that gets another title loses its plays, and its artist the name."""
+    first = input_files(project.songs)
+    project.load()
+    project.dbt("build")
+    changed = project.write_songs("changed.json", song(1, title="Renamed", artist_name="New Name"))
+    project.load()
+    project.dbt("build")
+    assert_star(project, Load(input_files(project.events), first), Load([], [changed]))
+
+
+def test_an_empty_first_build_goes_on_with_the_first_plays(project: Project) -> None:
+    project.load("--select", "staging_songs")
+    project.dbt("build")
+    assert project.query("select count(*) from fct_songplays") == [(0,)]
+    project.load()
+    project.dbt("build")
+    assert project.query("select count(*), count(distinct song_id) from fct_songplays") == [(3, 1)]
