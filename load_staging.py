@@ -1,9 +1,9 @@
 """Load what is new under each source's location into the raw staging tables.
 
-The sources' YAML says where the files of a table lie; the ledger, in the warehouse,
-says which of them are loaded. This script lists the files, has the warehouse tell
-which are new and has dbt run the macro that loads them, batch by batch, each in one
-transaction with its rows of the ledger. All SQL is in macros/loading/.
+The sources' YAML says where the files of a table lie; the ledger, in the warehouse, says
+which of them are loaded. This script lists the files, has the warehouse tell which are new
+and has dbt run the macro that loads them, batch by batch, each in one transaction with its
+rows of the ledger. All SQL is in macros/loading/.
 """
 
 from __future__ import annotations
@@ -14,34 +14,40 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import boto3
 import click
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from click import ClickException
 from dbt.adapters.factory import get_adapter_by_type
 from dbt.cli.main import dbtRunner
 from dbt.cli.options import MultiOption
 
-SUFFIXES = (".json", ".json.gz")
+from staging_files import (
+    File,
+    FolderStage,
+    S3Stage,
+    fetch,
+    file_list,
+    find_files,
+    is_s3,
+    manifest,
+)
+
 BATCH_FILES = 100_000
-BATCH_BYTES = 4 * 1024**3  # also the disk that files fetched from S3 take at most
-FETCH_THREADS = 32
+BATCH_BYTES = 4 * 1024**3  # also the disk that objects fetched from S3 take at most
 QUIETLY = ("--log-level", "none", "--log-level-file", "debug")
 REPORT = "load_staging: "  # how the macros mark what they tell
-
-
-@dataclass(frozen=True)
-class File:
-    """A file to load; `name` is what the ledger knows it by, `size` is in bytes."""
-
-    name: str
-    size: int
-    fingerprint: str
-    path: str
+NO_PROFILE = "Copy profiles.yml.example to profiles.yml, or see --profiles-dir."
+HINTS = {
+    "Could not find profile": NO_PROFILE,
+    "/.dbt' does not exist": NO_PROFILE,
+    "Could not set lock on file": "Another process has the database open; try again once it ends.",
+    "another load": "Nothing of this batch was loaded; run load_staging.py again.",
+    "NULL value into column load_id": (
+        "Another load came in between. Nothing of this batch was loaded; run load_staging.py again."
+    ),
+}
 
 
 @dataclass
@@ -57,109 +63,14 @@ class Source:
     seconds: float = 0.0
 
 
-# --- listing -----------------------------------------------------------------
+@dataclass
+class Plan:
+    """What to load into a source table, and the newest load known of it."""
 
-
-def list_folder(folder: Path, project_dir: Path) -> Iterator[File]:
-    """Every file under a folder, in the order of their names."""
-
-    def scan(path: str) -> Iterator[os.DirEntry]:
-        with os.scandir(path) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_dir():
-                    yield from scan(entry.path)
-                else:
-                    yield entry
-
-    for entry in scan(str(folder)):
-        path = Path(entry.path)
-        name = path.relative_to(project_dir) if path.is_relative_to(project_dir) else path
-        stat = entry.stat()
-        yield File(
-            name.as_posix(), stat.st_size, f"{stat.st_size:x}-{stat.st_mtime_ns:x}", str(path)
-        )
-
-
-def list_s3(location: str) -> Iterator[File]:
-    """Every object under an s3:// location, in the order of their keys."""
-    bucket, _, prefix = location.removeprefix("s3://").partition("/")
-    prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
-    for page in s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for entry in page.get("Contents", []):
-            if not entry["Key"].endswith("/"):  # a folder marker
-                name = f"s3://{bucket}/{entry['Key']}"
-                yield File(name, entry["Size"], entry["ETag"].strip('"'), name)
-
-
-def find_files(source: Source, project_dir: Path) -> list[File]:
-    """The JSON files under a source's location; an error if there are none."""
-    variables = [name for name, value in os.environ.items() if value == source.location]
-    where = f"the location of {source.table}, {source.location}"
-    if variables:
-        where += f" (set by {variables[0]})"
-    try:
-        if source.location.startswith("s3://"):
-            found = list(list_s3(source.location))
-        else:
-            folder = (project_dir / source.location).resolve()
-            if not folder.is_dir():
-                raise click.ClickException(f"{where}, is not a folder.")
-            found = list(list_folder(folder, project_dir))
-    except (OSError, BotoCoreError, ClientError) as error:
-        raise click.ClickException(f"{where}, cannot be listed: {error}") from error
-
-    files = [file for file in found if file.name.endswith(SUFFIXES)]
-    if not files:
-        raise click.ClickException(f"{where}, holds no file that ends in {' or '.join(SUFFIXES)}.")
-    if len(files) < len(found):
-        ignored = next(file.name for file in found if not file.name.endswith(SUFFIXES))
-        warn(
-            f"{source.table}: {len(found) - len(files)} files ignored that do not end in"
-            f" {' or '.join(SUFFIXES)}, such as {ignored}"
-        )
-    return files
-
-
-# --- S3 ----------------------------------------------------------------------
-
-
-def s3_client():
-    """The one seam to S3; boto3's own configuration says where and as whom."""
-    return boto3.client(
-        "s3",
-        config=Config(
-            max_pool_connections=FETCH_THREADS, retries={"mode": "standard", "max_attempts": 6}
-        ),
-    )
-
-
-def fetch(files: list[File], folder: Path) -> list[File]:
-    """Copies of S3 objects in a folder, for an engine that reads no S3 itself."""
-    client = s3_client()
-
-    def fetch_one(numbered: tuple[int, File]) -> File:
-        number, file = numbered
-        path = folder / f"{number:07}{'.json.gz' if file.name.endswith('.gz') else '.json'}"
-        bucket, _, key = file.name.removeprefix("s3://").partition("/")
-        try:
-            # IfMatch: the version that was listed, or none.
-            body = client.get_object(Bucket=bucket, Key=key, IfMatch=file.fingerprint)["Body"]
-            with path.open("wb") as copy:
-                for chunk in body.iter_chunks(1024 * 1024):
-                    copy.write(chunk)
-        except (BotoCoreError, ClientError) as error:
-            raise click.ClickException(f"cannot read {file.name}: {error}") from error
-        return File(file.name, file.size, file.fingerprint, str(path))
-
-    with ThreadPoolExecutor(FETCH_THREADS) as pool:
-        try:
-            return list(pool.map(fetch_one, enumerate(files)))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-# --- dbt ---------------------------------------------------------------------
+    source: Source
+    files: list[File]
+    last_load_id: int
+    replace: bool
 
 
 class Dbt:
@@ -167,16 +78,16 @@ class Dbt:
 
     def __init__(self, project_dir: Path, profiles_dir: str | None, target: str | None, vars: str):
         if not (project_dir / "dbt_project.yml").exists():
-            raise click.ClickException(f"{project_dir} holds no dbt_project.yml: --project-dir?")
+            raise ClickException(f"{project_dir} holds no dbt_project.yml; see --project-dir.")
         if not profiles_dir and (project_dir / "profiles.yml").exists():
             profiles_dir = str(project_dir)
         self.options = ["--project-dir", str(project_dir), "--vars", vars]
         self.options += ["--profiles-dir", profiles_dir] if profiles_dir else []
         self.options += ["--target", target] if target else []
         self.events: list = []
-        self.runner = dbtRunner(callbacks=[self.events.append])
+        self.manifest = None
         self.manifest = self._invoke("parse")
-        self.runner = dbtRunner(manifest=self.manifest, callbacks=[self.events.append])
+        self.engine: str = self.manifest.metadata.adapter_type
 
     def sources(self) -> list[Source]:
         """The source tables that have a location."""
@@ -188,10 +99,9 @@ class Dbt:
 
     def spare_database(self, folder: Path) -> None:
         """Keeps a dry run from creating the DuckDB file, which connecting does."""
-        credentials = get_adapter_by_type(self.manifest.metadata.adapter_type).config.credentials
-        path = getattr(credentials, "path", None)
-        if path and not Path(path).exists():
-            os.environ["DBT_DUCKDB_PATH"] = str(folder / Path(path).name)
+        path = Path(get_adapter_by_type("duckdb").config.credentials.path)
+        if not path.exists():
+            os.environ["DBT_DUCKDB_PATH"] = str(folder / path.name)
 
     def run_operation(self, macro: str, **arguments) -> list[dict]:
         """Runs a macro; what it reported."""
@@ -201,118 +111,85 @@ class Dbt:
 
     def _invoke(self, *command: str):
         self.events.clear()
-        outcome = self.runner.invoke([*QUIETLY, *command, *self.options])
+        runner = dbtRunner(manifest=self.manifest, callbacks=[self.events.append])
+        outcome = runner.invoke([*QUIETLY, *command, *self.options])
         if not outcome.success:
             errors = [event.info.msg for event in self.events if event.info.level == "error"]
-            raise click.ClickException(explain(str(outcome.exception or "\n".join(errors))))
+            raise ClickException(explain(str(outcome.exception or "\n".join(errors))))
         return outcome.result
-
-
-HINTS = {
-    "Could not find profile": "Copy profiles.yml.example to profiles.yml, or see --profiles-dir.",
-    "/.dbt' does not exist": "Copy profiles.yml.example to profiles.yml, or see --profiles-dir.",
-    "Could not set lock on file": "Another process has the database open; try again once it ends.",
-    "another load of": "Nothing of this batch was loaded; run load_staging.py again.",
-}
 
 
 def explain(message: str) -> str:
     """What went wrong, as one paragraph: dbt's and DuckDB's decoration left out."""
     message = re.sub(r"\n\nLINE \d+:.*", "", message, flags=re.DOTALL)
     message = re.sub(r"\n?Try (setting|auto-detecting|increasing) .*", "", message)
-    message = re.sub(r"Encountered an error while running operation:|Runtime Error", "", message)
-    hints = [hint for start, hint in HINTS.items() if start in message]
+    message = re.sub(r"Encountered an error while running operation:|\w+ Error\n", "", message)
+    hints = {hint for said, hint in HINTS.items() if said in message}
     return " ".join(" ".join([message, *hints]).split())
 
 
-# --- loading -----------------------------------------------------------------
-
-
-def write_file_list(path: Path, files: list[File]) -> str:
-    """Writes files as JSON lines for the engine to read; the path, as text."""
-    with path.open("w", encoding="utf-8") as lines:
-        for position, file in enumerate(files):
-            line = {
-                "position": position,
-                "file_name": file.name,
-                "file_size": file.size,
-                "fingerprint": file.fingerprint,
-                "path": file.path,
-            }
-            lines.write(json.dumps(line) + "\n")
-    return str(path)
-
-
-def batches(files: list[File]) -> Iterator[list[File]]:
-    """Consecutive files, as many as one transaction takes."""
-    batch: list[File] = []
-    size = 0
-    for file in files:
-        if batch and (len(batch) == BATCH_FILES or size + file.size > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(file)
-        size += file.size
-    if batch:
-        yield batch
+def plan(dbt: Dbt, sources: list[Source], full_refresh: bool, dry_run: bool) -> Iterator[Plan]:
+    """Has the warehouse tell which files it lacks."""
+    by_table = {source.table: source for source in sources}
+    with open_stage(dbt) as stage:
+        listings = {
+            source.table: stage.write(f"{source.table}.json", file_list(source.files))
+            for source in sources
+        }
+        told = dbt.run_operation("plan_load", listings=listings, dry_run=dry_run)
+    for part in told:
+        if "sql" in part:
+            click.echo(part["sql"] + ";\n")
+            continue
+        source = by_table[part["source_table"]]
+        if full_refresh:
+            yield Plan(source, source.files, part["last_load_id"], replace=True)
+            continue
+        if part["is_whole_prefix"]:
+            raise ClickException(
+                f"{source.table} was loaded by `dbt run-operation load_staging`, which leaves no"
+                " record of the files: go on with --full-refresh."
+            )
+        if changed := files_at(source.files, part["changed"]):
+            note(
+                f"{source.table}: {len(changed)} files changed since they were loaded, such as"
+                f" {changed[0].file_name}; their rows are as they were, until --full-refresh."
+            )
+        yield Plan(source, files_at(source.files, part["new"]), part["last_load_id"], replace=False)
 
 
 def files_at(files: list[File], runs: list[list[int]]) -> list[File]:
-    """The files at runs of consecutive positions."""
+    """The files in runs of consecutive numbers, [[first, last], ...]."""
     return [file for first, last in runs for file in files[first : last + 1]]
 
 
-def plan(
-    dbt: Dbt, sources: list[Source], full_refresh: bool, dry_run: bool, folder: Path
-) -> Iterator[tuple[Source, list[File], int]]:
-    """What to load: each source, its files and the newest load known of it."""
-    listings = {
-        source.table: write_file_list(folder / f"{source.table}.json", source.files)
-        for source in sources
-    }
-    by_table = {source.table: source for source in sources}
-    for told in dbt.run_operation("plan_load", listings=listings, dry_run=dry_run):
-        if "sql" in told:
-            click.echo(told["sql"] + ";\n")
-            continue
-        source = by_table[told["source_table"]]
-        changed = files_at(source.files, told["changed"])
-        if full_refresh:
-            files = source.files
-        else:
-            files = files_at(source.files, told["new"])
-            if changed:
-                warn(
-                    f"{source.table}: {len(changed)} files changed since they were loaded, such"
-                    f" as {changed[0].name}; their rows are as they were, until --full-refresh."
-                )
-        yield source, files, told["last_load_id"]
-
-
-def load(
-    dbt: Dbt, source: Source, files: list[File], last_load_id: int, replace: bool, dry_run: bool
-) -> None:
-    """Loads files batch by batch, each in one transaction."""
-    for batch in batches(files):
+def load(dbt: Dbt, plan: Plan, dry_run: bool) -> None:
+    """Loads the planned files batch by batch, each in one transaction."""
+    source, last_load_id, replace = plan.source, plan.last_load_id, plan.replace
+    for batch in batches(plan.files, dbt.engine):
+        if source.loaded and dbt.engine == "redshift":
+            time.sleep(1)  # loads are told apart by the second there
         started = time.monotonic()
-        size = sum(file.size for file in batch)
+        size = sum(file.file_size for file in batch)
         if not dry_run:
-            warn(f"{source.table}: loading {len(batch):,} files, {size:,} bytes")
-        with tempfile.TemporaryDirectory(prefix="load_staging_") as folder:
-            local = batch
-            if source.location.startswith("s3://") and not dry_run:
-                local = fetch(batch, Path(folder))
+            note(f"{source.table}: loading {len(batch):,} files, {size:,} bytes")
+        with open_stage(dbt) as stage:
+            arguments = {"source_table": source.table, "last_load_id": last_load_id}
+            if dbt.engine == "redshift":
+                arguments["manifest"] = stage.write("manifest.json", manifest(batch))
+                arguments["is_gzip"] = batch[0].file_name.endswith(".gz")
+            elif is_s3(source.location) and not dry_run:
+                batch = fetch(batch, stage.folder)
             try:
                 (told,) = dbt.run_operation(
                     "load_batch",
-                    source_table=source.table,
-                    file_list=write_file_list(Path(folder, "files.json"), local),
-                    last_load_id=last_load_id,
+                    **arguments,
+                    file_list=stage.write("files.json", file_list(batch)),
                     replace=replace,
                     dry_run=dry_run,
                 )
-            except click.ClickException as error:
-                raise click.ClickException(named(error.message, local)) from None
+            except ClickException as error:
+                raise ClickException(refusal(dbt, error.message, batch, started)) from None
         if dry_run:
             click.echo(told["sql"] + ";\n")
             continue
@@ -323,13 +200,64 @@ def load(
         source.seconds += time.monotonic() - started
 
 
-def named(message: str, files: list[File]) -> str:
-    """A message in which files go by the names that the user knows."""
-    names = {file.path: file.name for file in files}
-    return re.sub(r"/[^\s\"']+", lambda path: names.get(path[0], path[0]), message)
+def batches(files: list[File], engine: str) -> Iterator[list[File]]:
+    """Files, as many as one transaction takes; on Redshift either all zipped or none."""
+    zipped = [file.file_name.endswith(".gz") and engine == "redshift" for file in files]
+    for kind in (False, True):
+        batch: list[File] = []
+        size = 0
+        for file in (
+            file for file, is_zipped in zip(files, zipped, strict=True) if is_zipped is kind
+        ):
+            if batch and (len(batch) == BATCH_FILES or size + file.file_size > BATCH_BYTES):
+                yield batch
+                batch, size = [], 0
+            batch.append(file)
+            size += file.file_size
+        if batch:
+            yield batch
 
 
-def warn(message: str) -> None:
+def refusal(dbt: Dbt, message: str, batch: list[File], started: float) -> str:
+    """Why a batch was refused, in names that the user knows."""
+    for file in batch:
+        if file.path != file.file_name and file.path in message:
+            message = message.replace(file.path, file.file_name)
+    view = re.search(r"Load into table '.*'(stl_load_errors|sys_load_error_detail)'", message)
+    if not view:
+        return message
+    for _ in range(5):  # the view may lag behind the COPY
+        seconds = int(time.monotonic() - started) + 60
+        (told,) = dbt.run_operation("report_load_errors", view=view[1], seconds=seconds)
+        if told["errors"]:
+            return " ".join(["COPY refused what it read.", *told["errors"]])
+        time.sleep(1)
+    return message
+
+
+def open_stage(dbt: Dbt) -> FolderStage | S3Stage:
+    """Where the engine reads what it is told."""
+    if dbt.engine == "duckdb":
+        return FolderStage()
+    return S3Stage(os.environ["DBT_STAGE_LOCATION"])
+
+
+def check_locations(sources: list[Source]) -> None:
+    """Redshift reads S3 alone; an error if a location is elsewhere."""
+    if not is_s3(os.environ.get("DBT_STAGE_LOCATION", "")):
+        raise ClickException(
+            "DBT_STAGE_LOCATION must be s3://bucket/prefix/, where the lists of files to COPY may"
+            " be written for Redshift to read."
+        )
+    for source in sources:
+        if not is_s3(source.location):
+            raise ClickException(
+                f"Redshift reads files in S3 alone, but the location of {source.table} is the"
+                f" folder {source.location}: set it to s3://bucket/prefix/."
+            )
+
+
+def note(message: str) -> None:
     """Something said beside the result: progress, warnings."""
     click.echo(message, err=True)
 
@@ -337,12 +265,10 @@ def warn(message: str) -> None:
 def summary(sources: list[Source]) -> str:
     """The table at the end of a load."""
     rows = [("source table", "found", "loaded", "rows", "bytes", "seconds")]
-    rows += [
-        (s.table, f"{len(s.files):,}", f"{s.loaded:,}", f"{s.rows:,}", f"{s.bytes:,}",
-         f"{s.seconds:.1f}")
-        for s in sources
-    ]  # fmt: skip
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for source in sources:
+        counts = (len(source.files), source.loaded, source.rows, source.bytes)
+        rows.append((source.table, *(f"{count:,}" for count in counts), f"{source.seconds:.1f}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
     )
@@ -350,9 +276,14 @@ def summary(sources: list[Source]) -> str:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--select", "-s", cls=MultiOption, multiple=True, type=tuple, metavar="SOURCE_TABLE...",
+    "--select",
+    "-s",
+    cls=MultiOption,
+    multiple=True,
+    type=tuple,
+    metavar="SOURCE_TABLE...",
     help="Only these source tables.",
-)  # fmt: skip
+)
 @click.option("--full-refresh", "-f", is_flag=True, help="Empty the tables and load every file.")
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would be run; change nothing.")
 @click.option("--target", "-t", help="Target of the profile, as for dbt.")
@@ -378,21 +309,26 @@ def main(
     sources = dbt.sources()
     known = [source.table for source in sources]
     if unknown := sorted(set(select) - set(known)):
-        raise click.ClickException(
+        raise ClickException(
             f"--select: no source table is called {' or '.join(unknown)}; there are"
             f" {' and '.join(known)}."
         )
     sources = [source for source in sources if not select or source.table in select]
+    if dbt.engine == "redshift":
+        check_locations(sources)
     for source in sources:
-        source.files = find_files(source, project_dir)
+        source.files, ignored = find_files(source.location, project_dir)
+        if ignored:
+            note(
+                f"{source.table}: {len(ignored)} files ignored that do not end in .json or"
+                f" .json.gz, such as {ignored[0].file_name}"
+            )
 
-    with tempfile.TemporaryDirectory(prefix="load_staging_") as folder:
-        if dry_run:
+    with tempfile.TemporaryDirectory() as folder:
+        if dry_run and dbt.engine == "duckdb":
             dbt.spare_database(Path(folder))
-        for source, files, last_load_id in list(
-            plan(dbt, sources, full_refresh, dry_run, Path(folder))
-        ):
-            load(dbt, source, files, last_load_id, full_refresh, dry_run)
+        for planned in list(plan(dbt, sources, full_refresh, dry_run)):
+            load(dbt, planned, dry_run)
 
     if dry_run:
         return

@@ -7,12 +7,18 @@
     last_load_id    the source table's newest load when this one was planned: if
                     there is a newer one, the load stops
     replace         empty the table, and its part of the ledger, first
+    manifest        Redshift: the manifest of the batch, for COPY
+    is_gzip         Redshift: whether all its files are zipped; otherwise none is
     dry_run         report the SQL instead of running it
 
     Reports {load_id, row_count}.
 #}
-{% macro load_batch(source_table, file_list, last_load_id, replace, dry_run=false) %}
-    {% set sql = load_batch_sql(source_table, file_list, last_load_id, replace) %}
+{% macro load_batch(
+    source_table, file_list, last_load_id, replace, manifest=none, is_gzip=false, dry_run=false
+) %}
+    {% set sql = load_batch_sql(
+        source_table, file_list, last_load_id, replace, manifest, is_gzip
+    ) %}
     {% if dry_run %}
         {% do report({"sql": sql}) %}
     {% else %}

@@ -2,9 +2,11 @@
     One string, since separate calls may get separate connections. It ends with a
     query for the id of the load and its number of rows.
 #}
-{% macro load_batch_sql(source_table, file_list, last_load_id, replace) -%}
+{% macro load_batch_sql(
+    source_table, file_list, last_load_id, replace, manifest, is_gzip
+) -%}
     {{ return(adapter.dispatch("load_batch_sql")(
-        source_table, file_list, last_load_id, replace
+        source_table, file_list, last_load_id, replace, manifest, is_gzip
     )) }}
 {%- endmacro %}
 
@@ -13,7 +15,9 @@
     the path as it is. Objects are limited to the 4 MB that COPY takes on Redshift.
     https://duckdb.org/docs/stable/data/json/loading_json
 #}
-{% macro duckdb__load_batch_sql(source_table, file_list, last_load_id, replace) -%}
+{% macro duckdb__load_batch_sql(
+    source_table, file_list, last_load_id, replace, manifest, is_gzip
+) -%}
 {%- set raw_table = raw_relation(source_table) -%}
 {%- set loads = raw_relation("loads") -%}
 {%- set loaded_files = raw_relation("loaded_files") -%}
@@ -41,9 +45,9 @@ set variable loaded_at = (
 
 set variable paths = (
     select list(
-        regexp_replace(path, '([*?\[\]])', '[\1]', 'g') order by position
+        regexp_replace(path, '([*?\[\]])', '[\1]', 'g') order by file_number
     )
-    from ({{ read_file_list(file_list) }})
+    from ({{ read_file_list(source_table, file_list) }})
 );
 {% if replace %}
 delete from {{ raw_table }};
@@ -86,7 +90,7 @@ select
     fingerprint,
     getvariable('load_id'),
     getvariable('loaded_at')
-from ({{ read_file_list(file_list) }});
+from ({{ read_file_list(source_table, file_list) }});
 
 insert into {{ loads }} (
     load_id, source_table, file_count, row_count, byte_count, loaded_at
@@ -101,7 +105,7 @@ select
     ),
     sum(file_size),
     getvariable('loaded_at')
-from ({{ read_file_list(file_list) }});
+from ({{ read_file_list(source_table, file_list) }});
 
 commit;
 
@@ -110,4 +114,44 @@ select
     row_count
 from {{ loads }}
 where load_id = getvariable('load_id')
+{%- endmacro %}
+
+{# https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html #}
+{% macro redshift__load_batch_sql(
+    source_table, file_list, last_load_id, replace, manifest, is_gzip
+) -%}
+{%- set loaded_files = raw_relation("loaded_files") -%}
+begin;
+
+{{ redshift_begin_load_sql(source_table, last_load_id) }};
+
+{{ receive_file_list(source_table, file_list) }};
+{% if replace %}
+{{ redshift_empty_raw_table_sql(source_table) }};
+{% endif %}
+{{ redshift_copy_sql(source_table, manifest, ["manifest"] + (["gzip"] if is_gzip else [])) }};
+
+{{ redshift_end_load_sql(source_table, read_file_list(source_table, file_list)) }};
+
+insert into {{ loaded_files }} (
+    source_table, file_name, file_size, fingerprint, load_id, loaded_at
+)
+select
+    loads.source_table,
+    files.file_name,
+    files.file_size,
+    files.fingerprint,
+    loads.load_id,
+    loads.loaded_at
+from ({{ read_file_list(source_table, file_list) }}) as files
+cross join {{ raw_relation("loads") }} as loads
+where loads.load_id = (select load_id from this_load);
+
+commit;
+
+select
+    load_id,
+    row_count
+from {{ raw_relation("loads") }}
+where load_id = (select load_id from this_load)
 {%- endmacro %}

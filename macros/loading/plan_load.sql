@@ -2,13 +2,13 @@
     Makes the raw tables ready and reports, for each source table, which of the
     listed files are still to be loaded.
 
-    listings    source table -> file of JSON lines {position, file_name, file_size,
+    listings    source table -> file of JSON lines {file_number, file_name, file_size,
                 fingerprint}, readable by the engine
     dry_run     report the SQL instead of running it
 
-    Reports {source_table, last_load_id, new, changed}. The last two are runs of
-    consecutive positions, [[first, last], ...]: a first load of 400,000 files is
-    one pair of numbers.
+    Reports {source_table, last_load_id, is_whole_prefix, new, changed}. The last two
+    are runs of consecutive numbers, [[first, last], ...]: a first load of 400,000
+    files is one pair of numbers.
 #}
 {% macro plan_load(listings, dry_run=false) %}
     {% set present = raw_tables_present() %}
@@ -26,23 +26,29 @@
         {% set sql = _unloaded_files_sql(source_table, listing, has_ledger) %}
         {% for row in run_query(sql).rows %}
             {% do plan[row["state"]].append(
-                [row["first_position"] | int, row["last_position"] | int]
+                [row["first_number"] | int, row["last_number"] | int]
             ) %}
         {% endfor %}
+        {% set newest = {"load_id": 0, "whole_prefix_count": 0} %}
         {% if has_ledger %}
-            {% set newest = run_query(_last_load_id_sql(source_table)).rows[0] %}
+            {% set newest = run_query(_newest_load_sql(source_table)).rows[0] %}
         {% endif %}
-        {% do plan.update({"last_load_id": newest["load_id"] | int if has_ledger else 0}) %}
+        {% do plan.update({
+            "last_load_id": newest["load_id"] | int,
+            "is_whole_prefix": newest["whole_prefix_count"] | int > 0
+        }) %}
         {% do report(plan) %}
     {% endfor %}
 {% endmacro %}
 
 {% macro _unloaded_files_sql(source_table, listing, has_ledger) %}
+{%- set received = receive_file_list(source_table, listing) -%}
+{{ received ~ ';' if received }}
 with
 
 listed as (
 
-    {{ read_file_list(listing) }}
+    {{ read_file_list(source_table, listing) }}
 
 ),
 
@@ -67,7 +73,7 @@ known as (
 unloaded as (
 
     select
-        listed.position,
+        listed.file_number,
         case when known.file_name is null then 'new' else 'changed' end as state
     from listed
     left join known on listed.file_name = known.file_name
@@ -81,23 +87,26 @@ numbered as (
 
     select
         state,
-        position,
-        position - row_number() over (partition by state order by position) as run
+        file_number,
+        file_number
+        - row_number() over (partition by state order by file_number) as run
     from unloaded
 
 )
 
 select
     state,
-    min(position) as first_position,
-    max(position) as last_position
+    min(file_number) as first_number,
+    max(file_number) as last_number
 from numbered
 group by state, run
-order by first_position
+order by first_number
 {% endmacro %}
 
-{% macro _last_load_id_sql(source_table) %}
-select coalesce(max(load_id), 0) as load_id
+{% macro _newest_load_sql(source_table) %}
+select
+    coalesce(max(load_id), 0) as load_id,
+    count(*) - count(file_count) as whole_prefix_count
 from {{ raw_relation("loads") }}
 where source_table = '{{ source_table }}'
 {% endmacro %}

@@ -8,7 +8,7 @@
     {% set statements = [] %}
     {% if not present %}
         {% do statements.append(
-            "create schema if not exists " ~ raw_relation("loads").without_identifier()
+            "create schema if not exists " ~ raw_relation("loads").without_identifier().include(database=false)
         ) %}
     {% endif %}
 

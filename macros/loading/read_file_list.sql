@@ -1,20 +1,24 @@
 {# Rows of a file list that load_staging.py wrote. #}
-{% macro read_file_list(path) -%}
-    {{ return(adapter.dispatch("read_file_list")(path)) }}
+{% macro read_file_list(source_table, path) -%}
+    {{ return(adapter.dispatch("read_file_list")(source_table, path)) }}
 {%- endmacro %}
 
 {# https://duckdb.org/docs/stable/data/json/loading_json #}
-{% macro duckdb__read_file_list(path) -%}
+{% macro duckdb__read_file_list(source_table, path) -%}
     select *
     from read_json(
-        {{ dbt.string_literal(dbt.escape_single_quotes(path)) }},
+        {{ sql_literal(path) }},
         format = 'newline_delimited',
         columns = {
-            'position': 'bigint',
+            'file_number': 'bigint',
             'file_name': 'varchar',
             'file_size': 'bigint',
             'fingerprint': 'varchar',
             'path': 'varchar'
         }
     )
+{%- endmacro %}
+
+{% macro redshift__read_file_list(source_table, path) -%}
+    select * from files_of_{{ source_table }}
 {%- endmacro %}

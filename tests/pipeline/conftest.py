@@ -24,7 +24,9 @@ PARTS = (
     "macros",
     "models",
     "profiles.yml.example",
+    "staging_files.py",
     "seeds",
+    "staging_files.py",
     "tests/data_tests",
 )
 MARTS = {

@@ -104,7 +104,7 @@ def test_a_missing_bucket(project: Project, s3) -> None:
 
 def test_a_prefix_without_objects(project: Project, s3) -> None:
     run = project.load(fails=True)
-    assert "s3://music/log_data (set by DBT_EVENTS_LOCATION), holds no file" in run.errors
+    assert "the location s3://music/log_data, set by DBT_EVENTS_LOCATION, holds no file" in run.errors
 
 
 def test_a_dry_run_fetches_nothing(project: Project, s3) -> None:

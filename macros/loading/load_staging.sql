@@ -1,0 +1,37 @@
+{#
+    The full reload without Python, for dbt Cloud: COPY of all that lies under each
+    source table's location, in place of what the table holds. It cannot tell files,
+    so its load in the ledger has no file_count, and load_staging.py goes on only with
+    --full-refresh.
+
+    select     source tables to load; all if none is named
+    is_gzip    whether all objects are zipped; otherwise none may be
+
+    dbt run-operation load_staging --args '{select: [staging_songs]}'
+#}
+{% macro load_staging(select=[], is_gzip=false) %}
+    {% if target.type != "redshift" %}
+        {% do exceptions.raise_compiler_error(
+            "run-operation load_staging has Redshift COPY whole prefixes; run"
+            ~ " `python load_staging.py --full-refresh` on other engines."
+        ) %}
+    {% endif %}
+    {% set names = [] %}
+    {% for name in raw_table_names() if raw_source(name).external %}
+        {% do names.append(name) %}
+    {% endfor %}
+    {% for name in select if name not in names %}
+        {% do exceptions.raise_compiler_error(
+            "select: no source table is called " ~ name ~ "; there are "
+            ~ names | join(" and ") ~ "."
+        ) %}
+    {% endfor %}
+
+    {% for statement in raw_tables_ddl(raw_tables_present()) %}
+        {% do run_query(statement) %}
+    {% endfor %}
+    {% for name in names if not select or name in select %}
+        {% set row = run_query(redshift_load_prefix_sql(name, is_gzip)).rows[0] %}
+        {% do log(name ~ ": " ~ row["row_count"] ~ " rows", info=true) %}
+    {% endfor %}
+{% endmacro %}

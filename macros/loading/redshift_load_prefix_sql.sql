@@ -1,0 +1,32 @@
+{#
+    The slash at the end keeps COPY from reading names that share the prefix.
+    https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-source-s3.html
+#}
+{% macro redshift_load_prefix_sql(source_table, is_gzip) -%}
+{%- set location = raw_source(source_table).external.location -%}
+{%- if not location.startswith("s3://") -%}
+    {%- do exceptions.raise_compiler_error(
+        "Redshift reads files in S3 alone, but the location of " ~ source_table
+        ~ " is the folder " ~ location ~ ": set it to s3://bucket/prefix/."
+    ) -%}
+{%- endif -%}
+begin;
+
+{{ redshift_begin_load_sql(source_table, none) }};
+
+{{ redshift_empty_raw_table_sql(source_table) }};
+
+{{ redshift_copy_sql(
+    source_table, location.rstrip("/") ~ "/", ["gzip"] if is_gzip else []
+) }};
+
+{{ redshift_end_load_sql(source_table) }};
+
+drop table this_load;
+
+commit;
+
+select row_count
+from {{ raw_relation("loads") }}
+where source_table = '{{ source_table }}'
+{%- endmacro %}

@@ -1,0 +1,206 @@
+"""The files of a source table: finding them, and putting them where the engine reads.
+
+DuckDB reads files in folders, so objects in S3 are fetched into a temporary one. Redshift
+reads S3, and is told what to read by lists that it reads from S3 too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from click import ClickException
+
+SUFFIXES = (".json", ".json.gz")
+THREADS = 32
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to load; `file_name` is what the ledger knows it by, `file_size` is in bytes."""
+
+    file_name: str
+    file_size: int
+    fingerprint: str
+    path: str
+
+
+def s3_client():
+    """The one seam to S3; boto3's own configuration says where and as whom."""
+    retries = {"mode": "standard", "max_attempts": 6}
+    return boto3.client("s3", config=Config(max_pool_connections=THREADS, retries=retries))
+
+
+def bucket_and_key(url: str) -> tuple[str, str]:
+    """The parts of an s3:// address."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def is_s3(location: str) -> bool:
+    """Whether a location is in S3; otherwise it is a folder."""
+    return location.startswith("s3://")
+
+
+def find_files(location: str, project_dir: Path) -> tuple[list[File], list[File]]:
+    """The JSON files under a location, and the other files there, by name.
+
+    Raises ClickException if there is no JSON file or the location cannot be listed.
+    """
+    variables = [name for name, value in os.environ.items() if value == location]
+    where = f"the location {location}" + (f", set by {variables[0]}," if variables else "")
+    folder = (project_dir / location).resolve()
+    if not is_s3(location) and not folder.is_dir():
+        raise ClickException(f"{where} is not a folder.")
+    try:
+        found = list(list_s3(location) if is_s3(location) else list_folder(folder, project_dir))
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise ClickException(f"{where} cannot be listed: {error}") from error
+    files = [file for file in found if file.file_name.endswith(SUFFIXES)]
+    if not files:
+        raise ClickException(f"{where} holds no file that ends in {' or '.join(SUFFIXES)}.")
+    return files, [file for file in found if not file.file_name.endswith(SUFFIXES)]
+
+
+def list_folder(folder: Path, project_dir: Path) -> Iterator[File]:
+    """Every file under a folder."""
+
+    def scan(path: str) -> Iterator[os.DirEntry]:
+        with os.scandir(path) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.is_dir():
+                    yield from scan(entry.path)
+                else:
+                    yield entry
+
+    for entry in scan(str(folder)):
+        path = Path(entry.path)
+        name = path.relative_to(project_dir) if path.is_relative_to(project_dir) else path
+        stat = entry.stat()
+        fingerprint = f"{stat.st_size:x}-{stat.st_mtime_ns:x}"
+        yield File(name.as_posix(), stat.st_size, fingerprint, str(path))
+
+
+def list_s3(location: str) -> Iterator[File]:
+    """Every object under an s3:// location."""
+    bucket, key = bucket_and_key(location)
+    prefix = key.rstrip("/") + "/" if key.strip("/") else ""
+    for page in s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            if not entry["Key"].endswith("/"):  # a folder marker
+                name = f"s3://{bucket}/{entry['Key']}"
+                yield File(name, entry["Size"], entry["ETag"].strip('"'), name)
+
+
+def fetch(files: list[File], folder: Path) -> list[File]:
+    """Copies of S3 objects in a folder.
+
+    Raises ClickException if one cannot be read, or is not the version that was listed.
+    """
+    client = s3_client()
+
+    def fetch_one(numbered: tuple[int, File]) -> File:
+        number, file = numbered
+        suffix = ".json.gz" if file.file_name.endswith(".gz") else ".json"
+        path = folder / f"{number:07}{suffix}"
+        bucket, key = bucket_and_key(file.file_name)
+        try:
+            body = client.get_object(Bucket=bucket, Key=key, IfMatch=file.fingerprint)["Body"]
+            with path.open("wb") as copy:
+                for chunk in body.iter_chunks(1024 * 1024):
+                    copy.write(chunk)
+        except (BotoCoreError, ClientError) as error:
+            raise ClickException(f"cannot read {file.file_name}: {error}") from error
+        return File(file.file_name, file.file_size, file.fingerprint, str(path))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        try:
+            return list(pool.map(fetch_one, enumerate(files)))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def file_list(files: list[File]) -> str:
+    """Files as JSON lines, each with its number in the list."""
+    lines = [{"file_number": number, **asdict(file)} for number, file in enumerate(files)]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def manifest(files: list[File]) -> str:
+    """Files as a manifest for COPY: all of them, or the COPY fails.
+
+    https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html
+    """
+    entries = [{"url": file.file_name, "mandatory": True} for file in files]
+    return json.dumps({"entries": entries}, ensure_ascii=False)
+
+
+class FolderStage:
+    """Where DuckDB reads lists from and objects of S3: a temporary folder."""
+
+    def __enter__(self) -> FolderStage:
+        self._folder = tempfile.TemporaryDirectory(prefix="load_staging_")
+        self.folder = Path(self._folder.name)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._folder.cleanup()
+
+    def write(self, name: str, text: str) -> str:
+        """Writes a text; where it is."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+
+class S3Stage:
+    """Where Redshift reads lists from: a prefix of its own under DBT_STAGE_LOCATION."""
+
+    def __init__(self, location: str):
+        self.bucket, key = bucket_and_key(location)
+        self.prefix = f"{key.rstrip('/')}/load_staging_{uuid.uuid4().hex}/".lstrip("/")
+        self.location = location
+        self.client = s3_client()
+        self.keys: list[str] = []
+
+    def __enter__(self) -> S3Stage:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            for key in self.keys:
+                self.client.delete_object(Bucket=self.bucket, Key=key)
+        except (BotoCoreError, ClientError) as error:
+            if raised is None:
+                raise ClickException(
+                    f"loaded, but {self.location}, set by DBT_STAGE_LOCATION, could not be"
+                    f" cleared: {error}"
+                ) from error
+
+    def write(self, name: str, text: str) -> str:
+        """Writes a text; where it is. Raises ClickException if it cannot."""
+        key = self.prefix + name
+        try:
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=text.encode())
+        except (BotoCoreError, ClientError) as error:
+            raise ClickException(
+                f"cannot write to {self.location}, set by DBT_STAGE_LOCATION: {error}"
+            ) from error
+        self.keys.append(key)
+        return f"s3://{self.bucket}/{key}"
