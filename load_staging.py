@@ -69,7 +69,7 @@ class Plan:
 
     source: Source
     files: list[File]
-    last_load_id: int
+    last_load: dict
     replace: bool
 
 
@@ -143,7 +143,7 @@ def plan(dbt: Dbt, sources: list[Source], full_refresh: bool, dry_run: bool) -> 
             continue
         source = by_table[part["source_table"]]
         if full_refresh:
-            yield Plan(source, source.files, part["last_load_id"], replace=True)
+            yield Plan(source, source.files, part["last_load"], replace=True)
             continue
         if part["is_whole_prefix"]:
             raise ClickException(
@@ -155,7 +155,7 @@ def plan(dbt: Dbt, sources: list[Source], full_refresh: bool, dry_run: bool) -> 
                 f"{source.table}: {len(changed)} files changed since they were loaded, such as"
                 f" {changed[0].file_name}; their rows are as they were, until --full-refresh."
             )
-        yield Plan(source, files_at(source.files, part["new"]), part["last_load_id"], replace=False)
+        yield Plan(source, files_at(source.files, part["new"]), part["last_load"], replace=False)
 
 
 def files_at(files: list[File], runs: list[list[int]]) -> list[File]:
@@ -165,7 +165,7 @@ def files_at(files: list[File], runs: list[list[int]]) -> list[File]:
 
 def load(dbt: Dbt, plan: Plan, dry_run: bool) -> None:
     """Loads the planned files batch by batch, each in one transaction."""
-    source, last_load_id, replace = plan.source, plan.last_load_id, plan.replace
+    source, last_load, replace = plan.source, plan.last_load, plan.replace
     for batch in batches(plan.files, dbt.engine):
         if source.loaded and dbt.engine == "redshift":
             time.sleep(1)  # loads are told apart by the second there
@@ -174,7 +174,7 @@ def load(dbt: Dbt, plan: Plan, dry_run: bool) -> None:
         if not dry_run:
             note(f"{source.table}: loading {len(batch):,} files, {size:,} bytes")
         with open_stage(dbt) as stage:
-            arguments = {"source_table": source.table, "last_load_id": last_load_id}
+            arguments = {"source_table": source.table, "last_load": last_load}
             if dbt.engine == "redshift":
                 arguments["manifest"] = stage.write("manifest.json", manifest(batch))
                 arguments["is_gzip"] = batch[0].file_name.endswith(".gz")
@@ -193,7 +193,7 @@ def load(dbt: Dbt, plan: Plan, dry_run: bool) -> None:
         if dry_run:
             click.echo(told["sql"] + ";\n")
             continue
-        last_load_id, replace = told["load_id"], False
+        last_load, replace = told["load"], False
         source.loaded += len(batch)
         source.rows += told["row_count"]
         source.bytes += size

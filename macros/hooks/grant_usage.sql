@@ -1,19 +1,19 @@
 {#
-    Lets the readers into the marts' schema. Their tables are granted by dbt's own
+    Lets the readers into the marts' schema, once a run has built it. Their tables are granted by dbt's own
     grants, in the transaction that builds each.
     https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT.html
 #}
-{% macro grant_usage() %}
-    {{ return(adapter.dispatch("grant_usage")()) }}
+{% macro grant_usage(results) %}
+    {{ return(adapter.dispatch("grant_usage")(results)) }}
 {% endmacro %}
 
 {# DuckDB has no users. #}
-{% macro duckdb__grant_usage() %}
+{% macro duckdb__grant_usage(results) %}
 {% endmacro %}
 
-{% macro redshift__grant_usage() %}
+{% macro redshift__grant_usage(results) %}
     {% set role = env_var("DBT_READER_ROLE", "") %}
-    {% if execute and role %}
+    {% if role and "success" in results | map(attribute="status") %}
         {{ return(
             "grant usage on schema " ~ adapter.quote(target.schema)
             ~ " to role " ~ adapter.quote(role)

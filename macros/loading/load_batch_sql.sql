@@ -3,10 +3,10 @@
     query for the id of the load and its number of rows.
 #}
 {% macro load_batch_sql(
-    source_table, file_list, last_load_id, replace, manifest, is_gzip
+    source_table, file_list, last_load, replace, manifest, is_gzip
 ) -%}
     {{ return(adapter.dispatch("load_batch_sql")(
-        source_table, file_list, last_load_id, replace, manifest, is_gzip
+        source_table, file_list, last_load, replace, manifest, is_gzip
     )) }}
 {%- endmacro %}
 
@@ -16,7 +16,7 @@
     https://duckdb.org/docs/stable/data/json/loading_json
 #}
 {% macro duckdb__load_batch_sql(
-    source_table, file_list, last_load_id, replace, manifest, is_gzip
+    source_table, file_list, last_load, replace, manifest, is_gzip
 ) -%}
 {%- set raw_table = raw_relation(source_table) -%}
 {%- set loads = raw_relation("loads") -%}
@@ -27,7 +27,7 @@ begin transaction;
 
 select error('another load of {{ source_table }} came in between')
 from {{ loads }}
-where source_table = '{{ source_table }}' and load_id > {{ last_load_id }}
+where source_table = '{{ source_table }}' and load_id > {{ last_load.load_id }}
 limit 1;
 
 set variable load_id = (
@@ -111,6 +111,7 @@ commit;
 
 select
     load_id,
+    cast(loaded_at as varchar(32)) as loaded_at,
     row_count
 from {{ loads }}
 where load_id = getvariable('load_id')
@@ -118,12 +119,12 @@ where load_id = getvariable('load_id')
 
 {# https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html #}
 {% macro redshift__load_batch_sql(
-    source_table, file_list, last_load_id, replace, manifest, is_gzip
+    source_table, file_list, last_load, replace, manifest, is_gzip
 ) -%}
 {%- set loaded_files = raw_relation("loaded_files") -%}
 begin;
 
-{{ redshift_begin_load_sql(source_table, last_load_id) }};
+{{ redshift_begin_load_sql(source_table, last_load.load_id) }};
 
 {{ receive_file_list(source_table, file_list) }};
 {% if replace %}
@@ -131,7 +132,11 @@ begin;
 {% endif %}
 {{ redshift_copy_sql(source_table, manifest, ["manifest"] + (["gzip"] if is_gzip else [])) }};
 
-{{ redshift_end_load_sql(source_table, read_file_list(source_table, file_list)) }};
+{{ redshift_end_load_sql(
+    source_table,
+    "1970-01-01" if replace else last_load.loaded_at,
+    read_file_list(source_table, file_list)
+) }};
 
 insert into {{ loaded_files }} (
     source_table, file_name, file_size, fingerprint, load_id, loaded_at
@@ -151,6 +156,7 @@ commit;
 
 select
     load_id,
+    cast(loaded_at as varchar(32)) as loaded_at,
     row_count
 from {{ raw_relation("loads") }}
 where load_id = (select load_id from this_load)

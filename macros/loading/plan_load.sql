@@ -6,9 +6,9 @@
                 fingerprint}, readable by the engine
     dry_run     report the SQL instead of running it
 
-    Reports {source_table, last_load_id, is_whole_prefix, new, changed}. The last two
-    are runs of consecutive numbers, [[first, last], ...]: a first load of 400,000
-    files is one pair of numbers.
+    Reports {source_table, last_load: {load_id, loaded_at}, is_whole_prefix, new,
+    changed}. The last two are runs of consecutive numbers, [[first, last], ...]: a
+    first load of 400,000 files is one pair of numbers.
 #}
 {% macro plan_load(listings, dry_run=false) %}
     {% set present = raw_tables_present() %}
@@ -22,21 +22,30 @@
 
     {% set has_ledger = not dry_run or "loaded_files" in present %}
     {% for source_table, listing in listings.items() %}
-        {% set plan = {"source_table": source_table, "new": [], "changed": []} %}
+        {# The ledger's newest load first: if another load ends before the files are
+           compared, load_batch finds it and stops. #}
+        {% set newest = {
+            "load_id": 0, "loaded_at": "1970-01-01", "whole_prefix_count": 0
+        } %}
+        {% if has_ledger %}
+            {% set newest = run_query(_newest_load_sql(source_table)).rows[0] %}
+        {% endif %}
+        {% set plan = {
+            "source_table": source_table,
+            "last_load": {
+                "load_id": newest["load_id"] | int,
+                "loaded_at": newest["loaded_at"] | string
+            },
+            "is_whole_prefix": newest["whole_prefix_count"] | int > 0,
+            "new": [],
+            "changed": []
+        } %}
         {% set sql = _unloaded_files_sql(source_table, listing, has_ledger) %}
         {% for row in run_query(sql).rows %}
             {% do plan[row["state"]].append(
                 [row["first_number"] | int, row["last_number"] | int]
             ) %}
         {% endfor %}
-        {% set newest = {"load_id": 0, "whole_prefix_count": 0} %}
-        {% if has_ledger %}
-            {% set newest = run_query(_newest_load_sql(source_table)).rows[0] %}
-        {% endif %}
-        {% do plan.update({
-            "last_load_id": newest["load_id"] | int,
-            "is_whole_prefix": newest["whole_prefix_count"] | int > 0
-        }) %}
         {% do report(plan) %}
     {% endfor %}
 {% endmacro %}
@@ -106,6 +115,7 @@ order by first_number
 {% macro _newest_load_sql(source_table) %}
 select
     coalesce(max(load_id), 0) as load_id,
+    coalesce(cast(max(loaded_at) as varchar(32)), '1970-01-01') as loaded_at,
     count(*) - count(file_count) as whole_prefix_count
 from {{ raw_relation("loads") }}
 where source_table = '{{ source_table }}'

@@ -6,7 +6,7 @@
 #}
 {% macro raw_tables_ddl(present) %}
     {% set statements = [] %}
-    {% if not present %}
+    {% if not present and not _has_raw_schema() %}
         {% do statements.append(
             "create schema if not exists " ~ raw_relation("loads").without_identifier().include(database=false)
         ) %}
@@ -28,4 +28,14 @@
         {% endif %}
     {% endfor %}
     {{ return(statements) }}
+{% endmacro %}
+
+{# A user who may not create schemas may still load into one that was made for it. #}
+{% macro _has_raw_schema() %}
+    {% set sql %}
+        select count(*) as schema_count
+        from pg_catalog.pg_namespace
+        where lower(nspname) = lower('{{ raw_relation("loads").schema }}')
+    {% endset %}
+    {{ return(run_query(sql).rows[0]["schema_count"] | int > 0) }}
 {% endmacro %}

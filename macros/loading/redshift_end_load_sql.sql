@@ -1,9 +1,11 @@
 {#
-    Writes this_load into the ledger. Its rows are those later than the load before.
+    Writes this_load into the ledger.
 
-    file_list    query of the files loaded; none if the whole prefix was
+    last_loaded_at    when the source table's load before it was, as a text: later rows
+                      are this load's
+    file_list         query of the files loaded; none if the whole prefix was
 #}
-{% macro redshift_end_load_sql(source_table, file_list=none) -%}
+{% macro redshift_end_load_sql(source_table, last_loaded_at, file_list=none) -%}
 insert into {{ raw_relation("loads") }} (
     load_id, source_table, file_count, row_count, byte_count, loaded_at
 )
@@ -20,7 +22,7 @@ cross join (
         count(*) as row_count,
         max(loaded_at) as loaded_at
     from {{ raw_relation(source_table) }}
-    where loaded_at > (select previous_loaded_at from this_load)
+    where loaded_at > cast('{{ last_loaded_at }}' as timestamp)
 ) as loaded_rows
 {%- if file_list %}
 cross join (

@@ -20,7 +20,7 @@ begin;
     source_table, location.rstrip("/") ~ "/", ["gzip"] if is_gzip else []
 ) }};
 
-{{ redshift_end_load_sql(source_table) }};
+{{ redshift_end_load_sql(source_table, "1970-01-01") }};
 
 drop table this_load;
 

@@ -1,3 +1,4 @@
+-- On Redshift every node has all of it: it is small.
 {{ config(dist='all', sort='artist_key') }}
 
 with

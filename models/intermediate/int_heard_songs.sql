@@ -1,3 +1,4 @@
+-- On Redshift it lies by the key that catalogue songs are looked up by.
 {{
     config(
         materialized='incremental',

@@ -1,3 +1,4 @@
+-- On Redshift it lies by the key that plays are matched by, in its order.
 {{ config(dist='song_key', sort='song_key') }}
 
 with

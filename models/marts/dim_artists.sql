@@ -1,3 +1,5 @@
+-- On Redshift every node has all of it: it is small, and joined by songs and
+-- plays.
 {{ config(dist='all', sort='artist_id') }}
 
 with

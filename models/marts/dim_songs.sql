@@ -1,3 +1,4 @@
+-- On Redshift a song lies with its plays, so that joining them moves nothing.
 {{ config(dist='song_id', sort='song_id') }}
 
 with

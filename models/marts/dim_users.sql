@@ -1,3 +1,4 @@
+-- On Redshift every node has all of it: it is small.
 {{
     config(
         materialized='incremental',

@@ -1,3 +1,6 @@
+-- On Redshift a play lies with its song, the largest dimension, and in the
+-- order of time, by which analysts narrow their questions and builds their
+-- look-ups.
 {{
     config(
         materialized='incremental',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,9 @@ from typing import Any
 
 import duckdb
 import pytest
+import redshift_connector
+
+from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift
 
 ROOT = Path(__file__).parents[2]
 DBT = str(Path(sys.executable).with_name("dbt"))
@@ -54,10 +58,16 @@ class Run:
 
 @dataclass
 class Project:
-    """A copy of the project with an input of its own, on one engine."""
+    """A copy of the project with an input of its own, on DuckDB."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    target = "local"
+
+    @property
+    def schema(self) -> str:
+        """The schema of the marts."""
+        return "main"
 
     @property
     def database(self) -> Path:
@@ -94,14 +104,16 @@ class Project:
 
     def load(self, *arguments: str, fails: bool = False, **environment: str) -> Run:
         """Runs load_staging.py and expects it to succeed, or to fail as it should."""
-        run = self.run(sys.executable, "load_staging.py", *arguments, **environment)
+        command = [sys.executable, "load_staging.py", "--target", self.target, *arguments]
+        run = self.run(*command, **environment)
         assert (run.code != 0) == fails, run.text
         assert "Traceback" not in run.text, run.text
         return run
 
     def dbt(self, *arguments: str) -> Run:
         """Runs dbt, with warnings as errors, and expects it to succeed."""
-        run = self.run(DBT, "--warn-error", "--no-use-colors", *arguments)
+        command = [DBT, "--warn-error", "--no-use-colors", *arguments, "--target", self.target]
+        run = self.run(*command)
         assert run.code == 0, run.text
         return run
 
@@ -112,7 +124,14 @@ class Project:
 
     def columns(self, table: str) -> list[str]:
         """The names of a mart's columns."""
-        return [row[0] for row in self.query(f"describe {table}")]
+        return [
+            name
+            for (name,) in self.query(
+                "select column_name from information_schema.columns"
+                f" where table_name = '{table}' and table_schema = '{self.schema}'"
+                " order by ordinal_position"
+            )
+        ]
 
     def mart(self, table: str, columns: list[str]) -> list[tuple]:
         """The rows of a mart, by its key."""
@@ -124,6 +143,51 @@ class Project:
             table: self.mart(table, [c for c in self.columns(table) if c not in BOOKKEEPING])
             for table in MARTS
         }
+
+
+@dataclass
+class RedshiftProject(Project):
+    """A copy of the project on the stand-in for Redshift; its input is copied to S3."""
+
+    cluster: FakeRedshift = None  # type: ignore[assignment]
+    target = "redshift"
+
+    @property
+    def schema(self) -> str:
+        return "sparkify"
+
+    def load(self, *arguments: str, fails: bool = False, **environment: str) -> Run:
+        self.upload()
+        return super().load(*arguments, fails=fails, **environment)
+
+    def upload(self) -> None:
+        """Makes S3 hold what the input's folders hold."""
+        s3, folder = self.cluster.s3, self.folder / "input"
+        present = {path.relative_to(folder).as_posix(): path for path in input_files(folder)}
+        listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="log_data").get("Contents", [])
+        listed += s3.list_objects_v2(Bucket=BUCKET, Prefix="song_data").get("Contents", [])
+        tags = {entry["Key"]: entry["ETag"].strip('"') for entry in listed}
+        for key in tags.keys() - present.keys():
+            s3.delete_object(Bucket=BUCKET, Key=key)
+        for key, path in present.items():
+            content = path.read_bytes()
+            if tags.get(key) != hashlib.md5(content).hexdigest():
+                s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+
+    def query(self, sql: str) -> list[tuple]:
+        with redshift_connector.connect(
+            host=self.cluster.host,
+            port=self.cluster.port,
+            database=DATABASE,
+            user=USER,
+            password=self.cluster.password,
+            ssl=False,
+        ) as connection:
+            connection.autocommit = True
+            cursor = connection.cursor()
+            cursor.execute(f"set search_path to {self.schema}")
+            cursor.execute(sql)
+            return [tuple(row) for row in cursor.fetchall()]
 
 
 def write_objects(path: Path, objects: tuple[dict, ...]) -> Path:
@@ -145,40 +209,115 @@ def input_files(folder: Path) -> list[Path]:
     )
 
 
-@pytest.fixture
-def new_project(tmp_path: Path) -> Callable[..., Project]:
-    """Makes copies of the project, by name; their input is empty or copied from a folder."""
+def copy_project(folder: Path) -> None:
+    """Makes a folder a fresh copy of the project, but for what dbt remembers of parsing it."""
+    for left in folder.glob("*"):
+        if left.is_dir() and left.name != "target":
+            shutil.rmtree(left)
+        elif left.is_file():
+            left.unlink()
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, folder / part)
+        elif (ROOT / part).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / part, folder / part)
+    shutil.copy(ROOT / "profiles.yml.example", folder / "profiles.yml")
 
-    def make(name: str = "project", source: Path | None = None) -> Project:
-        folder = tmp_path / name
-        for part in PARTS:
-            if (ROOT / part).is_dir():
-                shutil.copytree(ROOT / part, folder / part)
-            elif (ROOT / part).exists():
-                (folder / part).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / part, folder / part)
-        shutil.copy(ROOT / "profiles.yml.example", folder / "profiles.yml")
-        environment = {
-            "DBT_EVENTS_LOCATION": "input/log_data/",
-            "DBT_SONGS_LOCATION": "input/song_data",
-        }
-        project = Project(folder, environment)
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[FakeRedshift]:
+    """A stand-in for Redshift, one for each worker."""
+    with FakeRedshift() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["local", "redshift"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The target; tests that ask for it, or for `project`, run on both."""
+    return request.param
+
+
+@pytest.fixture
+def new_project(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Project]]:
+    """Makes copies of the project: an engine, and a folder whose input it gets, if any."""
+    clusters = []
+
+    def make(engine: str, source: Path | None = None) -> Project:
+        # The same folder for each test: dbt need not parse it all again.
+        folder = tmp_path_factory.getbasetemp() / f"project_on_{engine}"
+        copy_project(folder)
+        if engine == "redshift":
+            cluster = request.getfixturevalue("cluster")
+            clusters.append(cluster)
+            environment = cluster.environment | {
+                "DBT_EVENTS_LOCATION": f"s3://{BUCKET}/log_data/",
+                "DBT_SONGS_LOCATION": f"s3://{BUCKET}/song_data",
+                "DBT_REDSHIFT_SCHEMA": "sparkify",
+            }
+            project: Project = RedshiftProject(folder, environment, cluster)
+        else:
+            environment = {
+                "DBT_EVENTS_LOCATION": "input/log_data/",
+                "DBT_SONGS_LOCATION": "input/song_data",
+            }
+            project = Project(folder, environment)
         if source:
             shutil.copytree(source / "log_data", project.events)
             shutil.copytree(source / "song_data", project.songs)
         return project
 
-    return make
+    yield make
+    for cluster in clusters:
+        clear(cluster)
 
 
-@pytest.fixture
-def project(new_project: Callable[..., Project]) -> Project:
-    """A copy of the project with a small input: two days and two songs."""
-    project = new_project()
+def clear(cluster: FakeRedshift) -> None:
+    """Drops what a test left on the stand-in."""
+    cluster.faults.clear()
+    with cluster.admin() as connection:
+        connection.execute(
+            """
+            do $$ declare each text; begin
+                for each in select nspname from pg_namespace where nspname like 'sparkify%' loop
+                    execute format('drop schema %I cascade', each);
+                end loop;
+            end $$
+            """
+        )
+    objects = cluster.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    for entry in objects:
+        cluster.s3.delete_object(Bucket=BUCKET, Key=entry["Key"])
+
+
+def with_small_input(project: Project) -> Project:
+    """Gives a project a small input: two days and two songs."""
     project.write_events("2018/11/2018-11-01-events.json", event(1), event(2))
     project.write_events("2018/11/2018-11-02-events.json", event(3))
     project.write_songs("A/A/A/TRAAA1.json", song(1))
     project.write_songs("A/A/B/TRAAB1.json", song(2))
+    return project
+
+
+@pytest.fixture
+def project(new_project: Callable[..., Project], engine: str) -> Project:
+    """A copy of the project with a small input, on each engine."""
+    return with_small_input(new_project(engine))
+
+
+@pytest.fixture
+def local_project(new_project: Callable[..., Project]) -> Project:
+    """A copy of the project with a small input, on DuckDB."""
+    return with_small_input(new_project("local"))
+
+
+@pytest.fixture
+def redshift_project(new_project: Callable[..., Project]) -> RedshiftProject:
+    """A copy of the project with a small input, on the stand-in for Redshift."""
+    project = with_small_input(new_project("redshift"))
+    assert isinstance(project, RedshiftProject)
     return project
 
 

@@ -1,4 +1,4 @@
-"""load_staging.py on folders: what it loads, and what it says when it cannot."""
+"""load_staging.py: what it loads, on both engines, and what it says when it cannot."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def test_only_what_is_new_is_loaded(project: Project) -> None:
     assert "Nothing new." in run.output
 
 
-def test_the_ledger_tells_what_was_loaded(project: Project) -> None:
-    path = project.write_events("2018/11/2018-11-03-events.json", event(4), event(5))
-    project.load()
-    rows = project.query(
+def test_the_ledger_tells_what_was_loaded(local_project: Project) -> None:
+    path = local_project.write_events("2018/11/2018-11-03-events.json", event(4), event(5))
+    local_project.load()
+    rows = local_project.query(
         """
         select files.file_name, files.file_size, files.fingerprint, loads.source_table,
                loads.file_count, loads.row_count, files.loaded_at = loads.loaded_at
@@ -71,12 +71,14 @@ def test_the_ledger_tells_what_was_loaded(project: Project) -> None:
         )
     ]
     # Each load is later than the one before it.
-    project.write_events("more.json", event(6))
-    project.load()
-    times = project.query("select loaded_at from sparkify_raw.loads order by load_id")
+    local_project.write_events("more.json", event(6))
+    local_project.load()
+    times = local_project.query("select loaded_at from sparkify_raw.loads order by load_id")
     assert times == sorted(set(times))
     assert (
-        project.query("select distinct loaded_at from sparkify_raw.staging_events order by 1")[-1]
+        local_project.query(
+            "select distinct loaded_at from sparkify_raw.staging_events order by 1"
+        )[-1]
         == times[-1]
     )
 
@@ -97,18 +99,18 @@ def test_every_layout_of_json_is_read(project: Project) -> None:
     assert project.query("select count(*) from sparkify_raw.loaded_files") == [(7,)]
 
 
-def test_only_files_under_the_location_are_loaded(project: Project) -> None:
+def test_only_files_under_the_location_are_loaded(local_project: Project) -> None:
     """Not those of a folder with a similar name, nor what is no JSON; any name will do."""
     strange = ["it's.json", 'a "quote".json', "50% [1] *?.json", "naïve ♥.json", "back\\slash.json"]
     for number, name in enumerate(strange, start=10):
-        project.write_events(f"strange/{name}", event(number))
-    project.write_events("../log_data_old/old.json", event(90))
-    (project.events / "_SUCCESS").write_text("")
-    (project.events / "notes.txt").write_text("no JSON")
-    run = project.load("--select", "staging_events")
-    assert project.query(EVENT_COUNT) == [(3 + len(strange),)]
+        local_project.write_events(f"strange/{name}", event(number))
+    local_project.write_events("../log_data_old/old.json", event(90))
+    (local_project.events / "_SUCCESS").write_text("")
+    (local_project.events / "notes.txt").write_text("no JSON")
+    run = local_project.load("--select", "staging_events")
+    assert local_project.query(EVENT_COUNT) == [(3 + len(strange),)]
     assert "2 files ignored" in run.errors
-    names = project.query("select file_name from sparkify_raw.loaded_files")
+    names = local_project.query("select file_name from sparkify_raw.loaded_files")
     assert {f"input/log_data/strange/{name}" for name in strange} < {name for (name,) in names}
 
 
@@ -156,23 +158,23 @@ def test_a_changed_file_is_reported(project: Project) -> None:
     assert project.query(EVENT_COUNT) == [(4,)]
 
 
-def test_a_dry_run_prints_the_sql_and_changes_nothing(project: Project) -> None:
-    run = project.load("--dry-run")
-    assert not project.database.exists()
+def test_a_dry_run_prints_the_sql_and_changes_nothing(local_project: Project) -> None:
+    run = local_project.load("--dry-run")
+    assert not local_project.database.exists()
     for part in ("create schema", "create table", '"sparkify"."sparkify_raw"."staging_events"'):
         assert part in run.output
     assert run.output.count("begin transaction;") == run.output.count("commit;") == 2
 
-    project.load()
-    project.write_events("new.json", event(9))
-    before = project.database.read_bytes()
-    run = project.load("--dry-run")
-    assert project.database.read_bytes() == before
+    local_project.load()
+    local_project.write_events("new.json", event(9))
+    before = local_project.database.read_bytes()
+    run = local_project.load("--dry-run")
+    assert local_project.database.read_bytes() == before
     assert "create table" not in run.output
     assert run.output.count("commit;") == 1
     # It is the very SQL that a load runs.
-    project.load()
-    log = (project.folder / "logs" / "dbt.log").read_text()
+    local_project.load()
+    log = (local_project.folder / "logs" / "dbt.log").read_text()
     insert = re.search(
         r'insert into "sparkify"."sparkify_raw"."staging_events".*?\nfrom', log, re.S
     )
@@ -195,23 +197,28 @@ def test_a_column_added_to_the_yaml_is_filled_from_then_on(project: Project) -> 
     assert rows == [(1, None), (2, None), (3, None), (8, 5), (9, None), (10, None)]
 
 
-def test_relative_paths_mean_the_project_folder(project: Project, tmp_path: Path) -> None:
-    script = str(project.folder / "load_staging.py")
-    run = project.run(sys.executable, script, cwd=tmp_path)
+def test_relative_paths_mean_the_project_folder(local_project: Project, tmp_path: Path) -> None:
+    script = str(local_project.folder / "load_staging.py")
+    run = local_project.run(sys.executable, script, cwd=tmp_path)
     assert run.code == 0, run.text
-    assert project.query(EVENT_COUNT) == [(3,)]
+    assert local_project.query(EVENT_COUNT) == [(3,)]
     # The same files, named otherwise, are the same files.
-    run = project.load(DBT_EVENTS_LOCATION=str(project.events))
+    run = local_project.load(DBT_EVENTS_LOCATION=str(local_project.events))
     assert "Nothing new." in run.output
-    where = ["--project-dir", str(project.folder), "--profiles-dir", str(project.folder)]
-    run = project.run(DBT, "run", *where, cwd=tmp_path)
+    where = [
+        "--project-dir",
+        str(local_project.folder),
+        "--profiles-dir",
+        str(local_project.folder),
+    ]
+    run = local_project.run(DBT, "run", *where, cwd=tmp_path)
     assert run.code == 0, run.text
-    assert project.query("select count(*) from fct_songplays") == [(3,)]
+    assert local_project.query("select count(*) from fct_songplays") == [(3,)]
 
 
-def test_the_raw_schema_is_a_variable(project: Project) -> None:
-    project.load(DBT_RAW_SCHEMA="raw_of_mine")
-    assert project.query("select count(*) from raw_of_mine.staging_events") == [(3,)]
+def test_the_raw_schema_is_a_variable(local_project: Project) -> None:
+    local_project.load(DBT_RAW_SCHEMA="raw_of_mine")
+    assert local_project.query("select count(*) from raw_of_mine.staging_events") == [(3,)]
 
 
 # --- bad input -----------------------------------------------------------------
@@ -229,20 +236,26 @@ def assert_refused(project: Project, *said: str, **environment: str) -> None:
         assert project.query("select count(*) from sparkify_raw.loads") == [(0,)]
 
 
-def test_a_missing_folder(project: Project) -> None:
+def test_a_missing_folder(local_project: Project) -> None:
     assert_refused(
-        project, "DBT_EVENTS_LOCATION", "no/such/", "not a folder", DBT_EVENTS_LOCATION="no/such/"
+        local_project,
+        "DBT_EVENTS_LOCATION",
+        "no/such/",
+        "not a folder",
+        DBT_EVENTS_LOCATION="no/such/",
     )
 
 
-def test_a_folder_without_files(project: Project) -> None:
-    (project.folder / "nothing").mkdir()
-    assert_refused(project, "DBT_EVENTS_LOCATION", "holds no file", DBT_EVENTS_LOCATION="nothing")
+def test_a_folder_without_files(local_project: Project) -> None:
+    (local_project.folder / "nothing").mkdir()
+    assert_refused(
+        local_project, "DBT_EVENTS_LOCATION", "holds no file", DBT_EVENTS_LOCATION="nothing"
+    )
 
 
-def test_a_file_that_cannot_be_read(project: Project) -> None:
-    (project.events / "broken_link.json").symlink_to("nowhere.json")
-    assert_refused(project, "broken_link.json", "No such file")
+def test_a_file_that_cannot_be_read(local_project: Project) -> None:
+    (local_project.events / "broken_link.json").symlink_to("nowhere.json")
+    assert_refused(local_project, "broken_link.json", "No such file")
 
 
 @pytest.mark.parametrize(
@@ -254,9 +267,9 @@ def test_a_file_that_cannot_be_read(project: Project) -> None:
         ('{"song": "\\ud800"}', "surrogate"),
     ],
 )
-def test_broken_json(project: Project, text: str, said: str) -> None:
-    (project.events / "2018/11/broken.json").write_text(json.dumps(event(9)) + "\n" + text)
-    assert_refused(project, "input/log_data/2018/11/broken.json", "record/value", said)
+def test_broken_json(local_project: Project, text: str, said: str) -> None:
+    (local_project.events / "2018/11/broken.json").write_text(json.dumps(event(9)) + "\n" + text)
+    assert_refused(local_project, "input/log_data/2018/11/broken.json", "record/value", said)
 
 
 @pytest.mark.parametrize(
@@ -273,9 +286,9 @@ def test_broken_json(project: Project, text: str, said: str) -> None:
         ({"page": None}, "page: the value null is not a varchar"),
     ],
 )
-def test_a_value_that_does_not_fit(project: Project, changes: dict, said: str) -> None:
-    project.write_events("bad file.json", event(9), event(10, **changes))
-    assert_refused(project, said, "input/log_data/bad file.json")
+def test_a_value_that_does_not_fit(local_project: Project, changes: dict, said: str) -> None:
+    local_project.write_events("bad file.json", event(9), event(10, **changes))
+    assert_refused(local_project, said, "input/log_data/bad file.json")
 
 
 def test_nothing_of_a_batch_is_loaded_but_earlier_loads_stay(project: Project) -> None:
@@ -289,51 +302,51 @@ def test_nothing_of_a_batch_is_loaded_but_earlier_loads_stay(project: Project) -
     assert project.query(EVENT_COUNT) == [(4,)]
 
 
-def test_an_unknown_table(project: Project) -> None:
-    run = project.load("--select", "staging_event", fails=True)
+def test_an_unknown_table(local_project: Project) -> None:
+    run = local_project.load("--select", "staging_event", fails=True)
     assert "no source table is called staging_event" in run.errors
     assert "staging_events and staging_songs" in run.errors
 
 
-def test_no_profile(project: Project) -> None:
-    (project.folder / "profiles.yml").unlink()
-    run = project.load(fails=True, HOME=str(project.folder))
+def test_no_profile(local_project: Project) -> None:
+    (local_project.folder / "profiles.yml").unlink()
+    run = local_project.load(fails=True, HOME=str(local_project.folder))
     assert "profiles.yml.example" in run.errors
 
 
-def test_an_unknown_target(project: Project) -> None:
-    run = project.load("--target", "redshfit", fails=True)
+def test_an_unknown_target(local_project: Project) -> None:
+    run = local_project.load("--target", "redshfit", fails=True)
     assert "does not have a target named 'redshfit'" in run.errors
 
 
-def test_no_project(project: Project, tmp_path: Path) -> None:
-    run = project.load("--project-dir", str(tmp_path), fails=True)
+def test_no_project(local_project: Project, tmp_path: Path) -> None:
+    run = local_project.load("--project-dir", str(tmp_path), fails=True)
     assert "dbt_project.yml" in run.errors
 
 
-def test_a_database_in_use(project: Project) -> None:
-    project.load()
+def test_a_database_in_use(local_project: Project) -> None:
+    local_project.load()
     holder = subprocess.Popen(
         [
             sys.executable,
             "-c",
             "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()",
-            str(project.database),
+            str(local_project.database),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     try:
         assert holder.stdout and holder.stdout.readline()
-        run = project.load(fails=True)
+        run = local_project.load(fails=True)
         assert "Another process has the database open" in run.errors
         assert str(holder.pid) in run.errors
     finally:
         holder.communicate(b"\n")
 
 
-def test_a_database_that_cannot_be_written(project: Project) -> None:
-    run = project.load(fails=True, DBT_DUCKDB_PATH="no/such/folder/x.duckdb")
+def test_a_database_that_cannot_be_written(local_project: Project) -> None:
+    run = local_project.load(fails=True, DBT_DUCKDB_PATH="no/such/folder/x.duckdb")
     assert "no/such/folder/x.duckdb" in run.errors
     assert "No such file or directory" in run.errors
 

@@ -11,11 +11,11 @@ from .conftest import DBT, MARTS, Project
 
 
 @pytest.fixture
-def manifest(project: Project) -> dict:
+def manifest(local_project: Project) -> dict:
     """What dbt makes of the project's files."""
-    parse = project.dbt("parse", "--no-partial-parse", "--show-all-deprecations")
+    parse = local_project.dbt("parse", "--no-partial-parse", "--show-all-deprecations")
     assert "eprecat" not in parse.text
-    return json.loads((project.folder / "target" / "manifest.json").read_text())
+    return json.loads((local_project.folder / "target" / "manifest.json").read_text())
 
 
 def test_all_is_described_and_tested(manifest: dict) -> None:
@@ -66,11 +66,11 @@ def test_models_read_what_their_layer_may(manifest: dict) -> None:
         assert model["unique_id"] in read or model["fqn"][1] == "marts"
 
 
-def test_docs_are_generated(project: Project) -> None:
-    project.load()
-    project.dbt("run")
-    project.dbt("docs", "generate")
-    target = project.folder / "target"
+def test_docs_are_generated(local_project: Project) -> None:
+    local_project.load()
+    local_project.dbt("run")
+    local_project.dbt("docs", "generate")
+    target = local_project.folder / "target"
     catalog = json.loads((target / "catalog.json").read_text())
     assert set(MARTS) <= {node["metadata"]["name"] for node in catalog["nodes"].values()}
     assert len(catalog["sources"]) == 4
@@ -80,16 +80,16 @@ def test_docs_are_generated(project: Project) -> None:
     assert all(table in overview for table in MARTS)
 
 
-def test_freshness_is_told(project: Project) -> None:
-    project.load()
-    run = project.dbt("source", "freshness")
+def test_freshness_is_told(local_project: Project) -> None:
+    local_project.load()
+    run = local_project.dbt("source", "freshness")
     assert "PASS freshness of sparkify.staging_events" in run.output
 
 
-def test_a_catalogue_row_without_ids_is_a_warning(project: Project) -> None:
-    project.write_songs("incomplete.json", {"title": "No id", "artist_name": "Artist 1"})
-    project.load()
-    project.dbt("run")
-    run = project.run(DBT, "test", "--select", "assert_catalog_rows_have_ids")
+def test_a_catalogue_row_without_ids_is_a_warning(local_project: Project) -> None:
+    local_project.write_songs("incomplete.json", {"title": "No id", "artist_name": "Artist 1"})
+    local_project.load()
+    local_project.dbt("run")
+    run = local_project.run(DBT, "test", "--select", "assert_catalog_rows_have_ids")
     assert run.code == 0, run.text
     assert "WARN=1" in run.output

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -15,7 +14,7 @@ from .conftest import Project, event, song
 
 
 @pytest.fixture
-def s3(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator:
+def s3(local_project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator:
     """A client for a bucket that the project's locations point to."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
@@ -32,11 +31,13 @@ def s3(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator:
     client.create_bucket(
         Bucket="music", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
     )
-    project.environment |= access
-    project.environment["DBT_EVENTS_LOCATION"] = "s3://music/log_data"
-    project.environment["DBT_SONGS_LOCATION"] = "s3://music/song_data/"
+    local_project.environment |= access
+    local_project.environment["DBT_EVENTS_LOCATION"] = "s3://music/log_data"
+    local_project.environment["DBT_SONGS_LOCATION"] = "s3://music/song_data/"
     yield client
-    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
+    bucket = boto3.resource("s3").Bucket("music")
+    bucket.objects.delete()
+    bucket.delete()
     server.stop()
 
 
@@ -47,7 +48,7 @@ def put(client, key: str, *objects: dict) -> None:
     )
 
 
-def test_objects_under_the_prefix_are_loaded_once(project: Project, s3) -> None:
+def test_objects_under_the_prefix_are_loaded_once(local_project: Project, s3) -> None:
     s3.put_object(Bucket="music", Key="log_data/", Body=b"")
     s3.put_object(Bucket="music", Key="log_data/2018/", Body=b"")
     put(s3, "log_data/2018/11/2018-11-01-events.json", event(1), event(2))
@@ -56,10 +57,10 @@ def test_objects_under_the_prefix_are_loaded_once(project: Project, s3) -> None:
     put(s3, "log_data_old/old.json", event(90))
     put(s3, "song_data/A/A/A/TRAAA1.json", song(1))
     put(s3, "song_data_old/A/A/A/TRAAA2.json", song(2))
-    run = project.load()
+    run = local_project.load()
     items = "select iteminsession from sparkify_raw.staging_events order by 1"
-    assert project.query(items) == [(1,), (2,), (3,), (4,)]
-    assert project.query("select count(*) from sparkify_raw.staging_songs") == [(1,)]
+    assert local_project.query(items) == [(1,), (2,), (3,), (4,)]
+    assert local_project.query("select count(*) from sparkify_raw.staging_songs") == [(1,)]
     assert "ignored" not in run.errors
 
     ledger = "select file_name, fingerprint from sparkify_raw.loaded_files order by file_name"
@@ -68,47 +69,49 @@ def test_objects_under_the_prefix_are_loaded_once(project: Project, s3) -> None:
         for entry in s3.list_objects_v2(Bucket="music")["Contents"]
         if entry["Key"].endswith(("json", "gz")) and "_old" not in entry["Key"]
     }
-    assert dict(project.query(ledger)) == tags
+    assert dict(local_project.query(ledger)) == tags
 
-    assert "Nothing new." in project.load().output
+    assert "Nothing new." in local_project.load().output
     put(s3, "log_data/2018/11/2018-11-03-events.json", event(5))
-    project.load()
-    assert project.query(items) == [(1,), (2,), (3,), (4,), (5,)]
+    local_project.load()
+    assert local_project.query(items) == [(1,), (2,), (3,), (4,), (5,)]
 
 
-def test_more_objects_than_a_page_lists(project: Project, s3) -> None:
+def test_more_objects_than_a_page_lists(local_project: Project, s3) -> None:
     for number in range(1_100):
         put(s3, f"song_data/{number:04}.json", song(number))
-    project.load("--select", "staging_songs")
-    assert project.query(
+    local_project.load("--select", "staging_songs")
+    assert local_project.query(
         "select count(*), count(distinct song_id) from sparkify_raw.staging_songs"
     ) == [(1_100, 1_100)]
 
 
-def test_a_bad_object_is_named(project: Project, s3) -> None:
+def test_a_bad_object_is_named(local_project: Project, s3) -> None:
     put(s3, "log_data/good.json", event(1))
     put(s3, "log_data/bad.json", event(2, ts="x"))
-    run = project.load("--select", "staging_events", fails=True)
+    run = local_project.load("--select", "staging_events", fails=True)
     assert 'ts: the value "x" is not a bigint, in file s3://music/log_data/bad.json' in run.errors
     s3.put_object(Bucket="music", Key="log_data/bad.json", Body=b'{"ts": ')
-    run = project.load("--select", "staging_events", fails=True)
+    run = local_project.load("--select", "staging_events", fails=True)
     assert 'in file "s3://music/log_data/bad.json"' in run.errors
-    assert project.query("select count(*) from sparkify_raw.staging_events") == [(0,)]
+    assert local_project.query("select count(*) from sparkify_raw.staging_events") == [(0,)]
 
 
-def test_a_missing_bucket(project: Project, s3) -> None:
-    run = project.load(fails=True, DBT_EVENTS_LOCATION="s3://no-such-bucket/log_data/")
+def test_a_missing_bucket(local_project: Project, s3) -> None:
+    run = local_project.load(fails=True, DBT_EVENTS_LOCATION="s3://no-such-bucket/log_data/")
     assert "DBT_EVENTS_LOCATION" in run.errors
     assert "NoSuchBucket" in run.errors
 
 
-def test_a_prefix_without_objects(project: Project, s3) -> None:
-    run = project.load(fails=True)
-    assert "the location s3://music/log_data, set by DBT_EVENTS_LOCATION, holds no file" in run.errors
+def test_a_prefix_without_objects(local_project: Project, s3) -> None:
+    run = local_project.load(fails=True)
+    assert (
+        "the location s3://music/log_data, set by DBT_EVENTS_LOCATION, holds no file" in run.errors
+    )
 
 
-def test_a_dry_run_fetches_nothing(project: Project, s3) -> None:
+def test_a_dry_run_fetches_nothing(local_project: Project, s3) -> None:
     put(s3, "log_data/a.json", event(1))
-    run = project.load("--select", "staging_events", "--dry-run")
+    run = local_project.load("--select", "staging_events", "--dry-run")
     assert run.output.count("commit;") == 1
-    assert not project.database.exists()
+    assert not local_project.database.exists()

@@ -18,8 +18,10 @@ def assert_star(project: Project, *loads: Load) -> None:
         assert project.mart(table, columns) == expected, table
 
 
-def test_the_star_is_the_expected_one(new_project: Callable[..., Project], data: Path) -> None:
-    project = new_project(source=data)
+def test_the_star_is_the_expected_one(
+    new_project: Callable[..., Project], engine: str, data: Path
+) -> None:
+    project = new_project(engine, source=data)
     project.load()
     project.dbt("build")
     assert_star(project, Load(input_files(data / "log_data"), input_files(data / "song_data")))
@@ -38,10 +40,10 @@ def test_the_star_is_the_expected_one(new_project: Callable[..., Project], data:
 
 
 def test_the_order_of_loads_does_not_matter(
-    new_project: Callable[..., Project], data: Path
+    new_project: Callable[..., Project], engine: str, data: Path
 ) -> None:
     """Late days, late songs and doubled files, with builds in between."""
-    project = new_project()
+    project = new_project(engine)
     events, songs = input_files(data / "log_data"), input_files(data / "song_data")
     batches = [
         Load(events[5:], songs[: len(songs) // 3]),
@@ -62,7 +64,8 @@ def test_the_order_of_loads_does_not_matter(
             shutil.copy(events[0], project.events / f"doubled-{events[0].name}")
             shutil.copy(songs[0], project.songs / f"doubled-{songs[0].name}")
         project.load()
-        project.dbt("build")
+        project.dbt("run")
+    project.dbt("test")
     assert_star(project, *batches)
 
     marts = project.marts()
@@ -74,14 +77,14 @@ def test_a_late_song_takes_over_its_plays(project: Project) -> None:
     project.write_events("a.json", event(11), event(12, song="Title 9", artist="Artist 9"))
     project.write_events("b.json", event(13, song="Other", artist="Artist 9"))
     project.load()
-    project.dbt("build")
+    project.dbt("run")
     assert project.query("select count(*) from dim_songs where not is_in_catalog") == [(2,)]
     rewritten = "select songplay_id from fct_songplays where catalog_loaded_at = ("
     rewritten += "select max(loaded_at) from sparkify_raw.staging_songs)"
 
     project.write_songs("late.json", song(9))
     project.load()
-    project.dbt("build")
+    project.dbt("run")
     assert project.query("select song_id, title from dim_songs where artist_id like 'AR%9'") == [
         ("SO0000000000000009", "Title 9"),
         *project.query("select song_id, title from dim_songs where title = 'Other'"),
@@ -95,7 +98,7 @@ def test_a_corrected_event_replaces_the_first(project: Project) -> None:
     """The same event, loaded again with another song, leaves nothing of the first behind."""
     first = project.write_events("z1.json", event(8, song="Wrong", artist="Nobody"), event(9))
     project.load()
-    project.dbt("build")
+    project.dbt("run")
     assert project.query("select count(*) from dim_songs where title = 'Wrong'") == [(1,)]
 
     corrected = project.write_events(
@@ -104,7 +107,7 @@ def test_a_corrected_event_replaces_the_first(project: Project) -> None:
         event(9, song="TITLE 1", level="paid"),
     )
     project.load()
-    project.dbt("build")
+    project.dbt("run")
     events = [path for path in input_files(project.events) if path not in (first, corrected)]
     assert_star(
         project,
@@ -118,17 +121,17 @@ def test_a_changed_catalogue_row_takes_its_plays_along(project: Project) -> None
     """A song that gets another title loses its plays, and its artist the name."""
     first = input_files(project.songs)
     project.load()
-    project.dbt("build")
+    project.dbt("run")
     changed = project.write_songs("changed.json", song(1, title="Renamed", artist_name="New Name"))
     project.load()
-    project.dbt("build")
+    project.dbt("run")
     assert_star(project, Load(input_files(project.events), first), Load([], [changed]))
 
 
 def test_an_empty_first_build_goes_on_with_the_first_plays(project: Project) -> None:
     project.load("--select", "staging_songs")
-    project.dbt("build")
+    project.dbt("run")
     assert project.query("select count(*) from fct_songplays") == [(0,)]
     project.load()
-    project.dbt("build")
+    project.dbt("run")
     assert project.query("select count(*), count(distinct song_id) from fct_songplays") == [(3, 1)]

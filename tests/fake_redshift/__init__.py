@@ -1,0 +1,18 @@
+"""A local stand-in for Amazon Redshift and the S3 it copies from. See README.md."""
+
+from .cluster import BUCKET, DATABASE, USER, FakeRedshift
+from .errors import RedshiftError
+from .faults import DEADLOCK, SERIALIZABLE_VIOLATION, Faults
+from .server import LoggedStatement
+
+__all__ = [
+    "BUCKET",
+    "DATABASE",
+    "DEADLOCK",
+    "SERIALIZABLE_VIOLATION",
+    "USER",
+    "FakeRedshift",
+    "Faults",
+    "LoggedStatement",
+    "RedshiftError",
+]

@@ -1,0 +1,82 @@
+"""Faults that a test can arm: cut connections, refused logins, statements that fail."""
+
+import re
+import threading
+from dataclasses import dataclass
+
+from .errors import RedshiftError
+
+SERIALIZABLE_VIOLATION = RedshiftError(
+    "1023",
+    detail="Serializable isolation violation on table - 100001, transactions forming the cycle "
+    "are: 1001, 1002 (pid:1)",
+)
+DEADLOCK = RedshiftError(
+    "deadlock detected", "40P01", detail="Process 1 waits for AccessExclusiveLock on relation."
+)
+POINTS = ("before", "during", "after")
+
+
+@dataclass
+class _Fault:
+    point: str
+    pattern: re.Pattern
+    error: RedshiftError | None
+    times: int
+
+
+class Faults:
+    """The armed faults of a cluster. Each goes off `times` times, then is gone."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[_Fault] = []
+        self._refused_logins = 0
+
+    def cut(self, point: str, statement: str, times: int = 1) -> None:
+        """Cut the connection at a statement that matches the regular expression `statement`.
+
+        point: 'before' the statement runs, 'during' (COPY only: some rows are on their way), or
+        'after' it ran, its answer not sent. `cut("after", "^commit")` commits and does not say so.
+        """
+        if point not in POINTS:
+            raise ValueError(f"point must be one of {POINTS}")
+        self._arm(_Fault(point, re.compile(statement, re.IGNORECASE), None, times))
+
+    def fail(self, error: RedshiftError, statement: str = "", times: int = 1) -> None:
+        """Have a statement that matches `statement` fail with `error` instead of running."""
+        self._arm(_Fault("before", re.compile(statement, re.IGNORECASE), error, times))
+
+    def refuse_logins(self, times: int = 1) -> None:
+        """Refuse the next logins as a cluster that is restarting does."""
+        with self._lock:
+            self._refused_logins = times
+
+    def clear(self) -> None:
+        """Disarm everything."""
+        with self._lock:
+            self._faults.clear()
+            self._refused_logins = 0
+
+    def take_login(self) -> bool:
+        """Whether this login is to be refused."""
+        with self._lock:
+            if not self._refused_logins:
+                return False
+            self._refused_logins -= 1
+            return True
+
+    def take(self, point: str, statement: str) -> RedshiftError | bool:
+        """The error to raise, True to cut the connection, False for no fault."""
+        with self._lock:
+            for fault in self._faults:
+                if fault.point == point and fault.pattern.search(statement):
+                    fault.times -= 1
+                    if not fault.times:
+                        self._faults.remove(fault)
+                    return fault.error or True
+        return False
+
+    def _arm(self, fault: _Fault) -> None:
+        with self._lock:
+            self._faults.append(fault)

@@ -1,0 +1,341 @@
+"""What is to be done with one statement of a client."""
+
+import re
+from dataclasses import dataclass
+
+from . import ddl, refuse
+from .copy_command import CopyCommand, parse_copy
+from .errors import RedshiftError, not_supported, syntax_error
+from .rewrite import OWN_SCHEMA, Rewriter, rewrite
+from .tokens import Statement, literal
+
+PLACEHOLDER = f"set {OWN_SCHEMA}.placeholder = ''"
+_REDSHIFT_SETTINGS = {
+    *("query_group", "enable_result_cache_for_session", "enable_case_sensitive_identifier"),
+    *("wlm_query_slot_count", "describe_field_name_in_uppercase", "analyze_threshold_percent"),
+    *("enable_case_sensitive_super_attribute", "downcase_delimited_identifier"),
+    *(
+        "error_on_nondeterministic_update",
+        "json_serialization_enable",
+        "stored_proc_log_min_messages",
+    ),
+    *("cast_super_null_on_error", "navigate_super_null_on_error", "parse_super_downcase_delimited"),
+    *("mv_enable_aqmv_for_session", "use_fips_ssl", "max_cursor_result_set_size"),
+}
+_QUERIES = {"select", "with", "insert", "update", "delete", "merge", "values", "explain"}
+
+
+@dataclass
+class Plan:
+    """What PostgreSQL gets for one statement, and what the proxy does besides.
+
+    sql: the text for PostgreSQL. tag: the command tag for the client where it differs.
+    copy: set for a COPY from S3, which the proxy serves itself; sql then does nothing.
+    commits_first: TRUNCATE, which ends the open transaction. outside_transaction: the command's
+    name if it is refused inside a transaction block. merge_source: a relation that must be a table.
+    inserts_into: the target of an INSERT, noted for sys_query_detail.
+    """
+
+    statement: str
+    sql: str
+    tag: str | None = None
+    copy: CopyCommand | None = None
+    commits_first: bool = False
+    outside_transaction: str | None = None
+    merge_source: str | None = None
+    inserts_into: str | None = None
+
+    @property
+    def is_served_by_proxy(self) -> bool:
+        return self.copy is not None or self.commits_first
+
+
+def make_plan(statement: Statement) -> Plan:
+    """The plan for a statement; raises RedshiftError for one that Redshift refuses."""
+    first = statement.word(0)
+    builder = _BUILDERS.get(first)
+    if builder is not None:
+        return builder(statement)
+    if first in _QUERIES or statement.text(0) == "(":
+        refuse.check(statement)
+    return Plan(statement.sql, rewrite(statement))
+
+
+def _quoted(parts: list[str]) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def _copy(statement: Statement) -> Plan:
+    return Plan(statement.sql, PLACEHOLDER, tag="COPY", copy=parse_copy(statement))
+
+
+def _insert(statement: Statement) -> Plan:
+    refuse.check(statement)
+    target = _quoted(statement.dotted_name(2)[0])
+    return Plan(statement.sql, rewrite(statement), inserts_into=target)
+
+
+def _merge(statement: Statement) -> Plan:
+    refuse.check(statement)
+    target, index = statement.dotted_name(2 if statement.word(1) == "into" else 1)
+    source, after = statement.dotted_name(index + 1)
+    end = len(statement)
+    if statement.words(end - 2, 2) == ("remove", "duplicates"):
+        return Plan(
+            statement.sql,
+            _merge_duplicates(statement, target, source, after),
+            tag="MERGE",
+            merge_source=_quoted(source),
+        )
+    return Plan(statement.sql, rewrite(statement), merge_source=_quoted(source))
+
+
+def _merge_duplicates(
+    statement: Statement, target: list[str], source: list[str], after: int
+) -> str:
+    on = next(i for i in range(after, len(statement)) if statement.word(i) == "on")
+    alias = statement.tokens[on - 1].name if on > after else source[-1]
+    condition = Rewriter(statement).render(on + 1, len(statement) - 2)
+    return (
+        f'with gone as (delete from {_quoted(target)} using {_quoted(source)} as "{alias}" '
+        f"where {condition}) insert into {_quoted(target)} "
+        f"select distinct * from {_quoted(source)}"
+    )
+
+
+def _create(statement: Statement) -> Plan:
+    words = statement.words(1, 4)
+    if "table" in words[:3] and words[0] in ("table", "temp", "temporary", "local"):
+        refuse.check(statement)
+        return Plan(statement.sql, ddl.create_table(statement))
+    if words[0] in ("view", "or") and "view" in words[:3]:
+        refuse.check(statement)
+        return _create_view(statement)
+    if words[0] == "materialized":
+        refuse.check(statement)
+        return _create_materialized_view(statement)
+    if words[0] in ("external", "library", "model", "datashare", "masking", "rls"):
+        raise not_supported(f"CREATE {words[0].upper()} in this stand-in")
+    if words[0] == "user":
+        return Plan(statement.sql, _user(statement))
+    if words[0] == "database":
+        return Plan(statement.sql, rewrite(statement), outside_transaction="CREATE DATABASE")
+    refuse.check(statement)
+    return Plan(statement.sql, rewrite(statement))
+
+
+def _create_view(statement: Statement) -> Plan:
+    end = len(statement)
+    if statement.words(end - 4, 4) != ("with", "no", "schema", "binding"):
+        return Plan(statement.sql, rewrite(statement))
+    replace = statement.word(1) == "or"
+    names, at = statement.dotted_name(statement.tokens.index(_first(statement, "view")) + 1)
+    columns = []
+    if statement.text(at) == "(":
+        columns = [statement.tokens[a].name for a, _ in statement.arguments(at)]
+        at = statement.partner[at] + 1
+    if statement.word(at) != "as":
+        raise syntax_error(statement.text(at))
+    for name in refuse.relations(statement).user:
+        if len(name) == 1:
+            raise RedshiftError(
+                f'relation "{name[0]}" must be qualified with a schema in a late-binding view',
+                "0A000",
+            )
+    query = Rewriter(statement).render(at + 1, end - 4)
+    listed = "array[" + ", ".join(literal(c) for c in columns) + "]::text[]"
+    return Plan(
+        statement.sql,
+        f"call {OWN_SCHEMA}.create_late_binding_view({literal(_quoted(names))}, {literal(query)}, "
+        f"{listed}, {str(replace).lower()})",
+        tag="CREATE VIEW",
+    )
+
+
+def _first(statement: Statement, word: str):
+    return next(t for t in statement.tokens if t.word == word)
+
+
+def _create_materialized_view(statement: Statement) -> Plan:
+    names, at = statement.dotted_name(3)
+    start = next((i for i in range(at, len(statement)) if statement.word(i) == "as"), None)
+    if start is None:
+        raise syntax_error(statement.text(len(statement) - 1))
+    query = Rewriter(statement).render(start + 1, len(statement))
+    return Plan(
+        statement.sql,
+        f"create materialized view {_quoted(names)} as {query}",
+        tag="CREATE MATERIALIZED VIEW",
+    )
+
+
+_USER_OPTIONS = ("createdb", "nocreatedb", "createuser", "nocreateuser")
+
+
+def _user(statement: Statement) -> str:
+    name = _quoted(statement.dotted_name(2)[0])
+    options = ["login"]
+    for i, token in enumerate(statement.tokens):
+        if token.word == "password":
+            disabled = statement.word(i + 1) == "disable"
+            options.append("password " + ("null" if disabled else statement.text(i + 1)))
+        elif token.word in _USER_OPTIONS[:2]:
+            options.append(token.word)
+        elif token.word == "group":
+            options.append("in role " + _quoted(statement.dotted_name(i + 1)[0]))
+    return f"{statement.word(0)} role {name} {' '.join(options)}"
+
+
+def _alter(statement: Statement) -> Plan:
+    if statement.word(1) == "table":
+        refuse.check(statement)
+        sql, outside = ddl.alter_table(statement)
+        return Plan(
+            statement.sql,
+            sql,
+            tag="ALTER TABLE",
+            outside_transaction="ALTER TABLE ALTER COLUMN" if outside else None,
+        )
+    if statement.word(1) == "user" and "password" in [t.word for t in statement.tokens]:
+        return Plan(statement.sql, _user(statement))
+    refuse.check(statement)
+    return Plan(statement.sql, rewrite(statement))
+
+
+def _drop(statement: Statement) -> Plan:
+    refuse.check(statement)
+    outside = "DROP DATABASE" if statement.word(1) == "database" else None
+    return Plan(statement.sql, rewrite(statement), outside_transaction=outside)
+
+
+def _truncate(statement: Statement) -> Plan:
+    at = 2 if statement.word(1) == "table" else 1
+    names, end = statement.dotted_name(at)
+    if not names or end != len(statement):
+        raise syntax_error(statement.text(end) or "truncate")
+    return Plan(statement.sql, f"truncate table {_quoted(names)}", commits_first=True)
+
+
+def _vacuum(statement: Statement) -> Plan:
+    at = 1
+    while statement.word(at) in ("full", "sort", "delete", "only", "reindex", "recluster"):
+        at += 1
+    names, at = statement.dotted_name(at)
+    rest = [t.word or t.text for t in statement.tokens[at:]]
+    if not re.fullmatch(r"(to \d+ percent)? ?(boost)?", " ".join(rest)):
+        raise syntax_error(statement.text(at))
+    return Plan(
+        statement.sql,
+        f"vacuum {_quoted(names)}".strip(),
+        outside_transaction="VACUUM",
+    )
+
+
+def _analyze(statement: Statement) -> Plan:
+    at = 1
+    if statement.word(1) == "compression":
+        raise not_supported("ANALYZE COMPRESSION in this stand-in")
+    if statement.word(at) == "verbose":
+        at += 1
+    names, _ = statement.dotted_name(at)
+    return Plan(statement.sql, f"analyze {_quoted(names)}".strip(), tag="ANALYZE")
+
+
+def _begin(statement: Statement) -> Plan:
+    return Plan(statement.sql, "begin")
+
+
+def _grant(statement: Statement) -> Plan:
+    refuse.check(statement)
+    sql, tokens = statement.sql, statement.tokens
+    last = max(i for i, t in enumerate(tokens) if t.word in ("to", "from"))
+    out, position = [], 0
+    for i, token in enumerate(tokens):
+        is_grantee = i > last and (i == last + 1 or statement.text(i - 1) == ",")
+        if token.word == "role" and (is_grantee or i == 1 or statement.text(i - 1) == ","):
+            out.append(sql[position : token.start])
+            position = token.end
+        elif token.kind == "quoted":
+            out.append(sql[position : token.start] + _quoted([token.name]))
+            position = token.end
+    return Plan(statement.sql, "".join(out) + sql[position:])
+
+
+def _set(statement: Statement) -> Plan:
+    at = 1
+    while statement.word(at) in ("session", "local") and statement.word(at + 1) != "authorization":
+        at += 1
+    name = statement.word(at)
+    if name == "enable_case_sensitive_identifier" and statement.word(at + 2) in ("true", "on"):
+        raise not_supported("enable_case_sensitive_identifier in this stand-in")
+    if name in _REDSHIFT_SETTINGS:
+        sql, token = statement.sql, statement.tokens[at]
+        return Plan(sql, f"{sql[: token.start]}{OWN_SCHEMA}.{name}{sql[token.end :]}")
+    return Plan(statement.sql, rewrite(statement))
+
+
+def _use(statement: Statement) -> Plan:
+    return Plan(statement.sql, PLACEHOLDER, tag="USE")
+
+
+def _reset(statement: Statement) -> Plan:
+    if statement.word(1) == "use":
+        return Plan(statement.sql, PLACEHOLDER, tag="RESET")
+    return _set(statement)
+
+
+def _show(statement: Statement) -> Plan:
+    words = statement.words(1, 4)
+    if words[0] in _REDSHIFT_SETTINGS:
+        sql = f"select current_setting('{OWN_SCHEMA}.{words[0]}', true) as {words[0]}"
+        return Plan(statement.sql, sql, tag="SHOW")
+    kinds = {
+        ("schemas", "from", "database"): "show_schemas",
+        ("tables", "from", "schema"): "show_tables",
+        ("columns", "from", "table"): "show_columns",
+        ("grants", "on", "table"): "show_grants",
+    }
+    function = kinds.get(words[:3])
+    if function is None:
+        return Plan(statement.sql, rewrite(statement))
+    names, at = statement.dotted_name(4)
+    values = [literal(n) for n in names]
+    like = "'%'"
+    if statement.word(at) == "like":
+        like, at = statement.text(at + 1), at + 2
+    if at != len(statement):
+        raise syntax_error(statement.text(at))
+    filters = f" where schema_name like {like}" if function == "show_schemas" else ""
+    sql = f"select * from {OWN_SCHEMA}.{function}({', '.join(values)}){filters}"
+    return Plan(statement.sql, sql, tag="SHOW")
+
+
+def _refused(statement: Statement) -> Plan:
+    raise not_supported(f"{statement.word(0).upper()} in this stand-in")
+
+
+_BUILDERS = {
+    "copy": _copy,
+    "insert": _insert,
+    "merge": _merge,
+    "create": _create,
+    "alter": _alter,
+    "drop": _drop,
+    "truncate": _truncate,
+    "vacuum": _vacuum,
+    "analyze": _analyze,
+    "analyse": _analyze,
+    "begin": _begin,
+    "start": _begin,
+    "grant": _grant,
+    "revoke": _grant,
+    "set": _set,
+    "reset": _reset,
+    "use": _use,
+    "show": _show,
+    "unload": _refused,
+    "listen": _refused,
+    "notify": _refused,
+    "reindex": _refused,
+    "cluster": _refused,
+}

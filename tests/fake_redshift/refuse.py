@@ -1,0 +1,317 @@
+"""What PostgreSQL would run and Redshift refuses, one function per rule.
+
+The facts come from the Amazon Redshift Database Developer Guide; the tests name their pages.
+"""
+
+from collections.abc import Callable, Iterator
+
+from .errors import UNDEFINED_FUNCTION, RedshiftError, not_supported, syntax_error
+from .relations import Relations, common_tables, relations
+from .tokens import Statement
+
+LEADER_ONLY_TEXT = (
+    "Specified types or functions (one per INFO message) not supported on Redshift tables."
+)
+_LEADER_FUNCTIONS = {
+    *("current_schema", "current_schemas", "has_database_privilege", "has_schema_privilege"),
+    *("has_table_privilege", "age", "now", "isfinite", "generate_series"),
+}
+_LEADER_WORDS = {"current_time", "current_timestamp", "localtime", "localtimestamp"}
+_COMPUTE_FUNCTIONS = {"listagg", "median"}
+_MISSING_FUNCTIONS = {
+    *("string_agg", "array_agg", "json_agg", "jsonb_agg", "json_object_agg", "row_to_json"),
+    *("to_json", "to_jsonb", "json_build_object", "jsonb_build_object", "unnest", "pg_sleep"),
+    *("encode", "format", "regexp_matches", "regexp_split_to_table", "regexp_split_to_array"),
+    *("string_to_array", "nextval", "currval", "setval", "lastval", "gen_random_uuid"),
+    *("concat_ws", "make_date", "make_timestamp", "make_interval", "width_bucket", "digest"),
+    *("clock_timestamp", "statement_timestamp", "transaction_timestamp", "sha256", "sha512"),
+    *("starts_with", "num_nulls", "num_nonnulls", "mode", "every", "xmlagg", "any_value_agg"),
+    *("jsonb_array_elements", "json_array_elements", "jsonb_each", "json_each"),
+    *("generate_subscripts", "unistr", "overlay", "quote_nullable", "to_timestamp_tz"),
+}
+_REFUSED_OBJECTS = {
+    *("index", "sequence", "trigger", "rule", "extension", "domain", "type", "aggregate"),
+    *("operator", "cast", "conversion", "tablespace", "collation", "publication", "subscription"),
+    *("policy", "statistics", "server", "foreign", "unlogged"),
+}
+_FRAMELESS = {
+    *("row_number", "rank", "dense_rank", "ntile", "percent_rank", "cume_dist", "lag", "lead"),
+    *("ratio_to_report", "listagg", "median", "percentile_cont", "percentile_disc"),
+}
+_FRAME_WORDS = {"rows", "range", "groups"}
+
+Rule = Callable[[Statement, Relations], None]
+
+
+def check(statement: Statement) -> None:
+    """Raise the RedshiftError of the first rule that the statement breaks."""
+    named = relations(statement)
+    for rule in _RULES:
+        rule(statement, named)
+
+
+def _calls(statement: Statement, names: set[str]) -> Iterator[str]:
+    for i, token in enumerate(statement.tokens):
+        if token.word in names and statement.is_call(i) and not _is_column_list(statement, i):
+            yield token.word
+
+
+def _is_column_list(statement: Statement, index: int) -> bool:
+    """Whether the word before a parenthesis names a common table or an insert's target."""
+    if statement.word(index - 1) in ("into", "table", "recursive", "with"):
+        return True
+    return statement.tokens[index].name in common_tables(statement)
+
+
+def _leader_functions(statement: Statement, named: Relations) -> None:
+    if not named.user and not named.compute and not _creates_table(statement):
+        return
+    for name in _calls(statement, _LEADER_FUNCTIONS):
+        raise RedshiftError(LEADER_ONLY_TEXT, "0A000", detail=f"{name}() runs on the leader node.")
+    for name in _calls(statement, {"substr"}):
+        raise RedshiftError(
+            f"{name.upper()}() function is not supported (Hint: use SUBSTRING instead)"
+        )
+    for i, token in enumerate(statement.tokens):
+        if (
+            token.word in _LEADER_WORDS
+            and statement.text(i - 1) != "."
+            and not _is_alias(statement, i)
+        ):
+            raise RedshiftError(
+                LEADER_ONLY_TEXT, "0A000", detail=f"{token.word} runs on the leader."
+            )
+
+
+def _creates_table(statement: Statement) -> bool:
+    return statement.word(0) == "create" and "table" in statement.words(1, 3)
+
+
+def _is_alias(statement: Statement, index: int) -> bool:
+    return statement.word(index - 1) == "as"
+
+
+def _catalog_with_tables(statement: Statement, named: Relations) -> None:
+    writes = _creates_table(statement) or statement.word(0) == "insert"
+    if named.catalog and (named.user or writes):
+        raise RedshiftError(
+            LEADER_ONLY_TEXT, "0A000", detail="Catalog tables are on the leader node only."
+        )
+
+
+def _compute_functions(statement: Statement, named: Relations) -> None:
+    if named.user or named.compute:
+        return
+    for name in _calls(statement, _COMPUTE_FUNCTIONS):
+        raise RedshiftError(
+            "One or more of the used functions must be applied on at least one user created "
+            "tables. Examples of user table only functions are LISTAGG, MEDIAN, PERCENTILE_CONT, "
+            "etc",
+            "0A000",
+            detail=f"{name}() runs on compute nodes only.",
+        )
+
+
+def _missing_functions(statement: Statement, named: Relations) -> None:
+    for name in _calls(statement, _MISSING_FUNCTIONS):
+        raise RedshiftError(
+            f"function {name}() does not exist",
+            UNDEFINED_FUNCTION,
+            hint="No function matches the given name and argument types.",
+        )
+
+
+def _syntax(statement: Statement, named: Relations) -> None:
+    for i, token in enumerate(statement.tokens):
+        if statement.text(i - 1) == ".":
+            continue
+        word, following = token.word, statement.word(i + 1)
+        if word == "distinct" and following == "on" and statement.text(i + 2) == "(":
+            raise not_supported("SELECT DISTINCT ON")
+        if word == "distinct" and following == "from" and "is" in statement.words(i - 2, 2):
+            raise syntax_error("distinct")
+        if word == "filter" and statement.text(i - 1) == ")" and statement.text(i + 1) == "(":
+            raise syntax_error("filter")
+        if word == "on" and following == "conflict":
+            raise syntax_error("on")
+        if word == "lateral" and statement.text(i - 1) != "as":
+            raise syntax_error("lateral")
+        if word == "returning" and statement.word(0) in ("insert", "update", "delete", "merge"):
+            raise syntax_error("returning")
+        if word == "values" and not _is_insert_values(statement, i):
+            raise syntax_error("values")
+        if word == "array" and statement.text(i + 1) == "[":
+            raise not_supported("ARRAY[...]")
+        if word == "grouping" and following == "sets" and statement.text(i + 2) != "(":
+            raise syntax_error("sets")
+        if word in ("tablesample", "materialized") and statement.text(i + 1) == "(":
+            raise syntax_error(word)
+
+
+def _is_insert_values(statement: Statement, index: int) -> bool:
+    """Whether VALUES may stand here: in INSERT or MERGE, or as a mere name."""
+    if statement.text(index + 1) != "(":
+        return not (index == 0 or statement.text(index - 1) == "(")
+    return statement.word(0) in ("insert", "merge") and statement.opener[index] == -1
+
+
+def _objects(statement: Statement, named: Relations) -> None:
+    if statement.word(0) not in ("create", "alter", "drop"):
+        return
+    index = 1
+    while statement.word(index) in ("or", "replace", "unique", "constraint", "event"):
+        index += 1
+    word = statement.word(index)
+    if word in _REFUSED_OBJECTS:
+        raise not_supported(f"{statement.word(0).upper()} {word.upper()}")
+
+
+def _windows(statement: Statement, named: Relations) -> None:
+    for i, token in enumerate(statement.tokens):
+        if token.word != "over" or statement.text(i - 1) != ")":
+            continue
+        if statement.text(i + 1) != "(":
+            raise syntax_error(statement.text(i + 1) or "over")
+        opening, closing = i + 1, statement.partner[i + 1]
+        called = statement.partner[i - 1]
+        if statement.words(called - 2, 2) == ("within", "group"):
+            called = statement.partner[called - 3]
+        _window(statement, statement.word(called - 1), called, opening, closing)
+
+
+def _window(statement: Statement, function: str, call: int, opening: int, closing: int) -> None:
+    inside = [k for k in range(opening + 1, closing) if statement.opener[k] == opening]
+    words = [statement.word(k) for k in inside]
+    frame = next((w for w in words if w in _FRAME_WORDS), None)
+    if statement.word(call + 1) == "distinct":
+        raise RedshiftError("DISTINCT is not supported for window functions", "0A000")
+    if frame in ("range", "groups"):
+        raise RedshiftError(
+            f"{frame.upper()} frames are not supported in window functions", "0A000"
+        )
+    if frame and function in _FRAMELESS:
+        raise RedshiftError(f"{function} cannot have a frame clause", "0A000")
+    if "order" in words and not frame and function not in _FRAMELESS:
+        raise RedshiftError(
+            "Aggregate window functions with an ORDER BY clause require a frame clause", "0A000"
+        )
+    for k in inside:
+        alone = statement.text(k - 1) in ("(", ",") or statement.word(k - 1) == "by"
+        ends = statement.text(k + 1) in (",", ")") or statement.word(k + 1) in ("order", "rows")
+        if statement.tokens[k].kind == "string" and alone and ends:
+            raise RedshiftError("constant expressions are not supported in window clauses", "0A000")
+
+
+def _recursive(statement: Statement, named: Relations) -> None:
+    for i, token in enumerate(statement.tokens):
+        if token.word != "recursive" or statement.word(i - 1) != "with":
+            continue
+        if not _wraps_whole_query(statement, statement.opener[i]):
+            raise RedshiftError("Recursive CTE in subquery are not supported.", "0A000")
+        _, after = statement.dotted_name(i + 1)
+        if statement.text(after) != "(":
+            raise RedshiftError("Recursive CTE must have a column name list", "42601")
+        body = statement.partner[after] + 2
+        if statement.text(body) == "(":
+            _recursive_step(statement, body)
+
+
+def _recursive_step(statement: Statement, opening: int) -> None:
+    level = [
+        k for k in range(opening + 1, statement.partner[opening]) if statement.opener[k] == opening
+    ]
+    union = next((k for k in level if statement.word(k) == "union"), None)
+    if union is None:
+        return
+    if statement.word(union + 1) != "all":
+        raise RedshiftError("Recursive CTE supports UNION ALL only", "0A000")
+    for k in level:
+        if k > union and statement.word(k) in ("order", "limit"):
+            raise RedshiftError(
+                f"{statement.word(k).upper()} is not supported in a recursive CTE", "0A000"
+            )
+
+
+def _wraps_whole_query(statement: Statement, opening: int) -> bool:
+    """Whether the parenthesis only holds the query of a CREATE ... AS or an INSERT."""
+    if opening == -1:
+        return True
+    if statement.opener[opening] != -1 or statement.word(0) not in ("create", "insert"):
+        return False
+    is_last = statement.partner[opening] == len(statement) - 1
+    before = statement.word(opening - 1)
+    return before == "as" or (statement.word(0) == "insert" and is_last)
+
+
+def _merge(statement: Statement, named: Relations) -> None:
+    if statement.word(0) == "with" and _has_main_merge(statement):
+        raise syntax_error("merge")
+    if statement.word(0) != "merge":
+        return
+    index = 2 if statement.word(1) == "into" else 1
+    target, index = statement.dotted_name(index)
+    if statement.word(index) != "using":
+        raise syntax_error(statement.text(index))
+    if statement.text(index + 1) == "(":
+        raise RedshiftError("MERGE source must be a table, not a subquery", "0A000")
+    source, index = statement.dotted_name(index + 1)
+    if source[-len(target) :] == target[-len(source) :]:
+        raise RedshiftError("MERGE target and source must be different tables", "0A000")
+    while index < len(statement) and statement.word(index) != "on":
+        index += 1
+    end = next(
+        (
+            k
+            for k in range(index, len(statement))
+            if statement.opener[k] == -1 and statement.word(k) in ("when", "remove")
+        ),
+        len(statement),
+    )
+    _merge_condition(statement, index + 1, end)
+    _merge_clauses(statement, end)
+
+
+def _has_main_merge(statement: Statement) -> bool:
+    return any(
+        t.word == "merge" and statement.word(i + 1) == "into" and statement.opener[i] == -1
+        for i, t in enumerate(statement.tokens)
+    )
+
+
+def _merge_condition(statement: Statement, first: int, last: int) -> None:
+    for k in range(first, last):
+        if statement.text(k) in ("<", ">", "<=", ">=", "<>", "!=") or statement.word(k) == "or":
+            raise RedshiftError("MERGE supports only equality predicates in ON", "0A000")
+
+
+def _merge_clauses(statement: Statement, index: int) -> None:
+    if statement.word(index) == "remove":
+        return
+    level = [k for k in range(index, len(statement)) if statement.opener[k] == -1]
+    clauses = [statement.words(k + 1, 2) for k in level if statement.word(k) == "when"]
+    kinds = ["not matched" if c[0] == "not" else "matched" for c in clauses]
+    if kinds != ["matched", "not matched"]:
+        raise RedshiftError(
+            "MERGE needs WHEN MATCHED followed by WHEN NOT MATCHED, each once", "42601"
+        )
+    for k in level:
+        if statement.word(k) == "when" and "and" in (statement.word(k + 2), statement.word(k + 3)):
+            raise syntax_error("and")
+        assigns = statement.word(k - 1) == "set" or (
+            statement.text(k - 1) == "," and statement.tokens[k].is_identifier
+        )
+        if assigns and statement.text(k + 1) == ".":
+            raise syntax_error(".")
+
+
+_RULES: tuple[Rule, ...] = (
+    _objects,
+    _syntax,
+    _missing_functions,
+    _leader_functions,
+    _catalog_with_tables,
+    _compute_functions,
+    _windows,
+    _recursive,
+    _merge,
+)

@@ -1,0 +1,333 @@
+"""Redshift's SQL turned into PostgreSQL's by replacing tokens; all other text stays as it is."""
+
+from collections.abc import Callable
+
+from . import qualify
+from .errors import RedshiftError, syntax_error
+from .tokens import Statement, literal, unquote
+
+OWN_SCHEMA = "pg_redshift"
+_PART_FUNCTIONS = {"dateadd", "datediff", "date_add", "date_diff", "date_part", "date_trunc"}
+_PART_NAMES = {"date_add": "dateadd", "date_diff": "datediff"}
+_PARTS = {
+    "year": "y yr yrs years",
+    "quarter": "qtr qtrs quarters",
+    "month": "mon mons months",
+    "week": "w weeks",
+    "day": "d days",
+    "hour": "h hr hrs hours",
+    "minute": "m min mins minutes",
+    "second": "s sec secs seconds",
+    "milliseconds": "ms msec msecs msecond mseconds millisec millisecs millisecon millisecond",
+    "microseconds": "us usec usecs usecond useconds microsec microsecs microsecon microsecond",
+    "dow": "dayofweek dw weekday",
+    "doy": "dayofyear dy yearday",
+    "century": "c cent cents centuries",
+    "decade": "dec decs decades",
+    "millennium": "mil mils millennia",
+}
+_PART_OF = {alias: part for part, aliases in _PARTS.items() for alias in aliases.split()}
+_OVERRIDDEN = {
+    "concat",
+    "regexp_replace",
+    "regexp_substr",
+    "regexp_count",
+    "regexp_instr",
+    "json_extract_path_text",
+    "json_serialize",
+}
+_IDENTIFIER_LIMIT = 63
+_REDSHIFT_IDENTIFIER_LIMIT = 127
+
+Rule = Callable[["Rewriter", int], tuple[str, int] | None]
+
+
+class Rewriter:
+    """Renders ranges of one statement's tokens as PostgreSQL understands them."""
+
+    def __init__(self, statement: Statement) -> None:
+        self.statement = statement
+
+    def render(self, first: int, last: int) -> str:
+        """The PostgreSQL text of the tokens first..last-1."""
+        qualified = qualify.find(self.statement, first, last)
+        if qualified is not None:
+            return qualify.render(self, qualified, first, last)
+        return self.render_plain(first, last)
+
+    def render_plain(self, first: int, last: int) -> str:
+        """Like render, for a range whose own level has no QUALIFY."""
+        tokens, sql = self.statement.tokens, self.statement.sql
+        out, index, tail = [], first, ""
+        while index < last:
+            if index > first:
+                out.append(sql[tokens[index - 1].end : tokens[index].start])
+            token = tokens[index]
+            if token.text == "(" and index in self.statement.partner:
+                closing = self.statement.partner[index]
+                inner = self.render(index + 1, closing)
+                left = sql[token.end : tokens[index + 1].start]
+                right = sql[tokens[closing - 1].end : tokens[closing].start]
+                out.append(f"({left}{inner}{right if closing > index + 1 else ''})")
+                index = closing + 1
+                continue
+            if token.word == "top" and self._is_top(index):
+                tail = f" limit {self.statement.text(index + 1)}"
+                index += 2
+                continue
+            replaced = self._replace(index)
+            if replaced is None:
+                out.append(token.text)
+                index += 1
+            else:
+                out.append(replaced[0])
+                index = replaced[1]
+        return "".join(out) + tail
+
+    def _is_top(self, index: int) -> bool:
+        before = self.statement.word(index - 1)
+        after = self.statement.tokens[index + 1 : index + 2]
+        return before in ("select", "distinct", "all") and after and after[0].kind == "number"
+
+    def _replace(self, index: int) -> tuple[str, int] | None:
+        token = self.statement.tokens[index]
+        if token.is_identifier:
+            check_identifier(token.name)
+        if token.kind == "quoted":
+            return '"' + token.name.replace('"', '""') + '"', index + 1
+        if token.kind != "word":
+            return None
+        rule = _RULES.get(token.word)
+        if rule and self.statement.text(index - 1) != ".":
+            return rule(self, index)
+        return None
+
+
+def check_identifier(name: str) -> None:
+    """Refuse a name that Redshift, or PostgreSQL here, would have to cut."""
+    size = len(name.encode())
+    if size > _REDSHIFT_IDENTIFIER_LIMIT:
+        raise RedshiftError(f'identifier "{name}" is longer than 127 bytes', "42622")
+    if size > _IDENTIFIER_LIMIT:
+        raise RedshiftError(
+            f'identifier "{name}" is longer than 63 bytes, the limit of this stand-in for Redshift',
+            "42622",
+        )
+
+
+def rewrite(statement: Statement) -> str:
+    """The whole statement as PostgreSQL understands it, comments included."""
+    sql, tokens = statement.sql, statement.tokens
+    middle = Rewriter(statement).render(0, len(tokens))
+    return sql[: tokens[0].start] + middle + sql[tokens[-1].end :]
+
+
+def _renamed(name: str) -> Rule:
+    def rule(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+        return (name, index + 1) if rewriter.statement.is_call(index) else None
+
+    return rule
+
+
+def _date_part_function(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    statement = rewriter.statement
+    if not statement.is_call(index):
+        return None
+    arguments = statement.arguments(index + 1)
+    name = _PART_NAMES.get(statement.word(index), statement.text(index))
+    if not arguments or arguments[0][1] - arguments[0][0] != 1:
+        return None
+    part = statement.tokens[arguments[0][0]]
+    if part.kind == "string":
+        part_name = unquote(part).lower()
+    elif part.is_identifier and name != "date_trunc":
+        part_name = part.name
+    else:
+        return None
+    part_name = _PART_OF.get(part_name, part_name)
+    rest = [rewriter.render(*argument) for argument in arguments[1:]]
+    closing = statement.partner[index + 1]
+    return f"{name}({', '.join([literal(part_name), *rest])})", closing + 1
+
+
+def _extract(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    statement = rewriter.statement
+    if not statement.is_call(index) or statement.word(index + 3) != "from":
+        return None
+    part, closing = statement.tokens[index + 2], statement.partner[index + 1]
+    name = part.name if part.is_identifier else unquote(part).lower()
+    value = rewriter.render(index + 4, closing)
+    return f"{OWN_SCHEMA}.date_part({literal(_PART_OF.get(name, name))}, {value})", closing + 1
+
+
+def _overridden(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    if not rewriter.statement.is_call(index):
+        return None
+    return f"{OWN_SCHEMA}.{rewriter.statement.word(index)}", index + 1
+
+
+def _nvl2(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    statement = rewriter.statement
+    if not statement.is_call(index):
+        return None
+    values = [rewriter.render(*argument) for argument in statement.arguments(index + 1)]
+    if len(values) != 3:
+        raise syntax_error("nvl2")
+    return (
+        f"(case when ({values[0]}) is not null then {values[1]} else {values[2]} end)",
+        statement.partner[index + 1] + 1,
+    )
+
+
+def _decode(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    statement = rewriter.statement
+    if not statement.is_call(index):
+        return None
+    values = [rewriter.render(*argument) for argument in statement.arguments(index + 1)]
+    if len(values) < 3:
+        raise RedshiftError("decode must have at least 3 arguments", "42883")
+    expression, rest = values[0], values[1:]
+    branches = "".join(
+        f" when ({expression}) is not distinct from ({search}) then {result}"
+        for search, result in zip(rest[::2], rest[1::2], strict=False)
+    )
+    default = f" else {rest[-1]}" if len(rest) % 2 else ""
+    return f"(case{branches}{default} end)", statement.partner[index + 1] + 1
+
+
+def _listagg(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    statement = rewriter.statement
+    if not statement.is_call(index):
+        return None
+    closing = statement.partner[index + 1]
+    arguments = statement.arguments(index + 1)
+    first, last = arguments[0]
+    distinct = ""
+    if statement.word(first) in ("distinct", "all"):
+        distinct, first = statement.word(first) + " ", first + 1
+    value = f"nullif(({rewriter.render(first, last)})::text, '')"
+    delimiter = rewriter.render(*arguments[1]) if len(arguments) > 1 else "''"
+    order, end = "", closing + 1
+    if statement.words(end, 2) == ("within", "group"):
+        group_end = statement.partner[end + 2]
+        order = " " + rewriter.render(end + 3, group_end)
+        if distinct == "distinct ":
+            order = f" order by {value}" + (" desc" if order.rstrip().endswith("desc") else "")
+        end = group_end + 1
+    aggregate = f"string_agg({distinct}{value}, {delimiter}{order})"
+    return f"{OWN_SCHEMA}.listagg({aggregate})", end
+
+
+def _median(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    statement = rewriter.statement
+    if not statement.is_call(index):
+        return None
+    closing = statement.partner[index + 1]
+    value = rewriter.render(index + 2, closing)
+    return f"percentile_cont(0.5) within group (order by {value})", closing + 1
+
+
+def _sysdate(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    statement = rewriter.statement
+    if statement.text(index + 1) in ("(", ".") or statement.word(index - 1) == "as":
+        return None
+    return f"{OWN_SCHEMA}.sysdate()", index + 1
+
+
+def _minus(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    following = rewriter.statement.tokens[index + 1 : index + 2]
+    if following and (following[0].word in ("select", "all") or following[0].text == "("):
+        return "except", index + 1
+    return None
+
+
+def _approximate(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    following = rewriter.statement.word(index + 1)
+    return ("", index + 1) if following in ("count", "percentile_disc") else None
+
+
+def is_cast_target(statement: Statement, index: int) -> bool:
+    """Whether the token at `index` is the type in `x::type` or `cast(x as type)`."""
+    if statement.text(index - 1) == "::":
+        return True
+    opening = statement.opener[index]
+    return (
+        statement.word(index - 1) == "as"
+        and opening > 0
+        and statement.word(opening - 1) in ("cast", "try_cast")
+    )
+
+
+def _cast_type(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    statement = rewriter.statement
+    if not is_cast_target(statement, index):
+        return None
+    return type_name(statement, index, is_column=False)
+
+
+def type_name(statement: Statement, index: int, is_column: bool) -> tuple[str, int] | None:
+    """PostgreSQL's spelling of the type at `index`; None if it needs none of its own.
+
+    A column's bare VARCHAR or TEXT is VARCHAR(256), a bare CHAR(1); in an expression they have
+    no limit. A bare DECIMAL is DECIMAL(18,0) everywhere.
+    """
+    word, end = statement.word(index), index + 1
+    if word in ("character", "char") and statement.word(end) == "varying":
+        word, end = "varchar", end + 1
+    size = ""
+    if statement.text(end) == "(":
+        closing = statement.partner[end]
+        size = statement.source(end + 1, closing).lower()
+        end = closing + 1
+    if word in ("decimal", "numeric", "dec"):
+        return f"numeric({size or '18,0'})", end
+    if word in ("varchar", "nvarchar", "text", "bpchar"):
+        size = "" if word == "text" else size
+        size = "65535" if size == "max" else size
+        if word == "bpchar":
+            return f"char({size or 256})", end
+        if size.isdigit() and not 1 <= int(size) <= 65535:
+            raise RedshiftError("length for type varchar cannot exceed 65535", "22023")
+        if not size and not is_column:
+            return ("varchar" if word != "text" else "text"), end
+        return f"varchar({size or 256})", end
+    if word in ("nchar", "datetime"):
+        return ("char" if word == "nchar" else "timestamp") + (f"({size})" if size else ""), end
+    return None
+
+
+def _constraints_table(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    return f"{OWN_SCHEMA}.pg_constraint", index + 1
+
+
+def _pg_catalog(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    if rewriter.statement.text(index + 1) == "." and rewriter.statement.word(index + 2) in (
+        "pg_constraint",
+        *_OVERRIDDEN,
+    ):
+        return f"{OWN_SCHEMA}.{rewriter.statement.word(index + 2)}", index + 3
+    return None
+
+
+_RULES: dict[str, Rule] = {
+    "nvl": _renamed("coalesce"),
+    "nvl2": _nvl2,
+    "decode": _decode,
+    "extract": _extract,
+    "listagg": _listagg,
+    "median": _median,
+    "sysdate": _sysdate,
+    "minus": _minus,
+    "approximate": _approximate,
+    "pg_constraint": _constraints_table,
+    "pg_catalog": _pg_catalog,
+    **dict.fromkeys(_PART_FUNCTIONS, _date_part_function),
+    **dict.fromkeys(_OVERRIDDEN, _overridden),
+    **dict.fromkeys(
+        (
+            *("decimal", "numeric", "dec", "varchar", "nvarchar", "character", "char"),
+            *("text", "bpchar", "nchar", "datetime"),
+        ),
+        _cast_type,
+    ),
+}

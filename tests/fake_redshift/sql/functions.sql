@@ -1,0 +1,283 @@
+-- Redshift's functions that PostgreSQL lacks, or has under the same name with another meaning.
+-- New names go to pg_catalog; names that PostgreSQL has too go to pg_redshift, and the proxy
+-- qualifies them. No backslashes here: standard_conforming_strings is off.
+
+create schema pg_redshift;
+grant usage, create on schema pg_redshift to public;
+
+create function pg_catalog.getdate() returns timestamp language sql stable
+    as $$ select date_trunc('second', statement_timestamp()::timestamp) $$;
+
+create function pg_redshift.sysdate() returns timestamp language sql stable
+    as $$ select transaction_timestamp()::timestamp $$;
+
+create function pg_catalog.dateadd(part text, amount bigint, value timestamp)
+returns timestamp language sql immutable strict as $$
+    select value + amount::integer * case part
+        when 'year' then interval '1 year'
+        when 'quarter' then interval '3 months'
+        when 'month' then interval '1 month'
+        when 'week' then interval '7 days'
+        when 'day' then interval '1 day'
+        when 'hour' then interval '1 hour'
+        when 'minute' then interval '1 minute'
+        when 'second' then interval '1 second'
+        when 'milliseconds' then interval '1 millisecond'
+        when 'microseconds' then interval '1 microsecond'
+        else ('1 ' || part)::interval
+    end
+$$;
+
+create function pg_catalog.datediff(part text, first timestamp, last timestamp)
+returns bigint language sql immutable strict as $$
+    select case part
+        when 'year' then extract(year from last) - extract(year from first)
+        when 'quarter' then (extract(year from last) - extract(year from first)) * 4
+            + extract(quarter from last) - extract(quarter from first)
+        when 'month' then (extract(year from last) - extract(year from first)) * 12
+            + extract(month from last) - extract(month from first)
+        when 'week' then (date_trunc('week', last)::date - date_trunc('week', first)::date) / 7
+        when 'day' then last::date - first::date
+        when 'hour' then extract(epoch from date_trunc('hour', last)
+            - date_trunc('hour', first)) / 3600
+        when 'minute' then extract(epoch from date_trunc('minute', last)
+            - date_trunc('minute', first)) / 60
+        when 'second' then extract(epoch from date_trunc('second', last)
+            - date_trunc('second', first))
+        when 'milliseconds' then extract(epoch from date_trunc('milliseconds', last)
+            - date_trunc('milliseconds', first)) * 1000
+        when 'microseconds' then extract(epoch from last - first) * 1000000
+        else extract(epoch from ('1 ' || part)::interval) / 0
+    end::bigint
+$$;
+
+create function pg_catalog.date_trunc(part text, value date) returns timestamp
+    language sql immutable strict as $$ select date_trunc($1, $2::timestamp) $$;
+
+-- EXTRACT gives an integer for everything but TIMESTAMPTZ.
+create function pg_redshift.date_part(part text, value timestamp) returns integer
+    language sql immutable strict as $$ select trunc(extract(epoch from value))::integer
+    where part = 'epoch'
+    union all select trunc(pg_catalog.date_part(part, value))::integer where part <> 'epoch' $$;
+create function pg_redshift.date_part(part text, value date) returns integer
+    language sql immutable strict as $$ select pg_redshift.date_part($1, $2::timestamp) $$;
+create function pg_redshift.date_part(part text, value timestamptz) returns double precision
+    language sql stable strict as $$ select pg_catalog.date_part($1, $2) $$;
+create function pg_redshift.date_part(part text, value time) returns integer
+    language sql immutable strict as $$ select trunc(pg_catalog.date_part($1, $2))::integer $$;
+create function pg_redshift.date_part(part text, value interval) returns integer
+    language sql immutable strict as $$ select trunc(pg_catalog.date_part($1, $2))::integer $$;
+
+create function pg_catalog.convert_timezone(target text, value timestamp) returns timestamp
+    language sql stable strict as $$ select value at time zone 'UTC' at time zone target $$;
+create function pg_catalog.convert_timezone(source text, target text, value timestamp)
+    returns timestamp
+    language sql stable strict as $$ select value at time zone source at time zone target $$;
+
+create function pg_catalog.last_day(value timestamp) returns date language sql immutable strict
+    as $$ select (date_trunc('month', value) + interval '1 month' - interval '1 day')::date $$;
+create function pg_catalog.trunc(value timestamp) returns date
+    language sql immutable strict as $$ select value::date $$;
+create function pg_catalog.add_months(value timestamp, months integer) returns timestamp
+    language sql immutable strict as $$
+    select case when value::date = last_day(value)
+        then last_day(value + months * interval '1 month') + value::time
+        else value + months * interval '1 month' end
+$$;
+create function pg_catalog.round(value double precision, digits integer) returns double precision
+    language sql immutable strict as $$ select round($1::numeric, $2)::double precision $$;
+create function pg_catalog.trunc(value double precision, digits integer) returns double precision
+    language sql immutable strict as $$ select trunc($1::numeric, $2)::double precision $$;
+
+create function pg_catalog.len(value text) returns integer
+    language sql immutable strict as $$ select char_length($1) $$;
+create function pg_catalog.charindex(part text, value text) returns integer
+    language sql immutable strict as $$ select strpos($2, $1) $$;
+create function pg_redshift.concat(a text, b text) returns varchar
+    language sql immutable as $$ select $1 || $2 $$;
+
+create function pg_catalog.sha2(value text, bits integer) returns varchar
+language sql immutable strict as $$
+    select encode(case bits
+        when 224 then sha224(convert_to(value, 'UTF8'))
+        when 384 then sha384(convert_to(value, 'UTF8'))
+        when 512 then sha512(convert_to(value, 'UTF8'))
+        else sha256(convert_to(value, 'UTF8'))
+    end, 'hex')
+$$;
+create function pg_catalog.fnv_hash(value anyelement, seed bigint default 0) returns bigint
+    language sql immutable strict
+    as $$ select hashtextextended(pg_typeof($1)::text || ':' || $1::text, $2) $$;
+create function pg_catalog.fnv_hash(value text, seed bigint default 0) returns bigint
+    language sql immutable strict as $$ select hashtextextended('text:' || $1, $2) $$;
+
+create function pg_catalog.strtol(value text, base integer) returns bigint
+language plpgsql immutable strict as $$
+declare
+    total numeric := 0;
+    digit integer;
+    rest text := lower(btrim(value));
+    negative boolean := left(rest, 1) = '-';
+begin
+    if base not between 2 and 36 then
+        raise exception 'Invalid base %', base using errcode = '22023';
+    end if;
+    rest := ltrim(rest, '+-');
+    if base = 16 and left(rest, 2) = '0x' then
+        rest := substr(rest, 3);
+    end if;
+    for i in 1 .. char_length(rest) loop
+        digit := strpos('0123456789abcdefghijklmnopqrstuvwxyz', substr(rest, i, 1)) - 1;
+        if digit < 0 or digit >= base then
+            raise exception 'The input % is not valid to be converted to base %', value, base
+                using errcode = '22023';
+        end if;
+        total := total * base + digit;
+    end loop;
+    total := case when negative then -total else total end;
+    if total not between -9223372036854775808 and 9223372036854775807 then
+        raise exception 'The input % is out of range for type bigint', value
+            using errcode = '22003';
+    end if;
+    return total::bigint;
+end
+$$;
+
+-- Patterns: no match gives the empty string; replacing replaces every match.
+create function pg_redshift.regexp_flags(options text) returns text language sql immutable
+    as $$ select case when strpos($1, 'i') > 0 then 'i' else '' end $$;
+create function pg_redshift.regexp_substr(
+    value text, pattern text, start integer default 1, occurrence integer default 1,
+    options text default ''
+) returns varchar language sql immutable strict as $$
+    select coalesce(pg_catalog.regexp_substr(
+        $1, $2, $3, $4, pg_redshift.regexp_flags($5), (strpos($5, 'e') > 0)::integer
+    ), '')
+$$;
+create function pg_redshift.regexp_replace(
+    value text, pattern text, replacement text default '', start integer default 1,
+    options text default ''
+) returns varchar language sql immutable strict as $$
+    select left($1, $4 - 1) || pg_catalog.regexp_replace(
+        substr($1, $4), $2, replace($3, '$', chr(92)), 'g' || pg_redshift.regexp_flags($5)
+    )
+$$;
+create function pg_redshift.regexp_count(
+    value text, pattern text, start integer default 1, options text default ''
+) returns integer language sql immutable strict
+    as $$ select pg_catalog.regexp_count($1, $2, $3, pg_redshift.regexp_flags($4)) $$;
+create function pg_redshift.regexp_instr(
+    value text, pattern text, start integer default 1, occurrence integer default 1,
+    at_end integer default 0, options text default ''
+) returns integer language sql immutable strict as $$
+    select pg_catalog.regexp_instr($1, $2, $3, $4, $5, pg_redshift.regexp_flags($6))
+$$;
+
+create function pg_redshift.listagg(value text) returns varchar language plpgsql immutable as $$
+begin
+    if octet_length(value) > 65535 then
+        raise exception 'Result size exceeds LISTAGG limit' using errcode = 'XX000',
+            detail = 'LISTAGG limit: 65535';
+    end if;
+    return value;
+end
+$$;
+
+create domain pg_catalog.super as jsonb;
+create function pg_catalog.json_parse(value text) returns super
+    language sql immutable strict as $$ select $1::jsonb::super $$;
+create function pg_redshift.json_serialize(value super) returns varchar
+    language sql immutable strict as $$ select $1::jsonb::text $$;
+create function pg_catalog.is_valid_json(value text) returns boolean
+    language sql immutable strict as $$ select $1 is json object $$;
+create function pg_catalog.is_valid_json_array(value text) returns boolean
+    language sql immutable strict as $$ select $1 is json array $$;
+create function pg_catalog.can_json_parse(value text) returns boolean
+    language sql immutable strict as $$ select $1 is json $$;
+create function pg_catalog.json_array_length(value text) returns integer
+    language sql immutable strict as $$ select json_array_length($1::json) $$;
+create function pg_catalog.json_extract_array_element_text(value text, place integer)
+    returns varchar language sql immutable strict as $$ select $1::json ->> $2 $$;
+create function pg_redshift.json_path(value text, path text[]) returns varchar
+language plpgsql immutable as $$
+begin
+    if value is null then
+        return null;
+    end if;
+    return coalesce(value::json #>> path, '');
+exception when invalid_text_representation then
+    raise exception 'JSON parsing error' using errcode = 'XX000',
+        detail = 'invalid json object ' || value;
+end
+$$;
+create function pg_redshift.json_extract_path_text(value text, variadic path text[])
+    returns varchar language sql immutable as $$ select pg_redshift.json_path($1, $2) $$;
+create function pg_redshift.json_extract_path_text(value text, a text, null_if_invalid boolean)
+    returns varchar language sql immutable as $$
+    select case when not null_if_invalid or value is json
+        then pg_redshift.json_path(value, array[a]) end
+$$;
+create function pg_redshift.json_extract_path_text(
+    value text, a text, b text, null_if_invalid boolean
+) returns varchar language sql immutable as $$
+    select case when not null_if_invalid or value is json
+        then pg_redshift.json_path(value, array[a, b]) end
+$$;
+
+create function pg_catalog.pg_last_copy_id() returns integer language sql stable as $$
+    select coalesce(nullif(current_setting('pg_redshift.last_copy_id', true), ''), '-1')::integer
+$$;
+create function pg_catalog.pg_last_copy_count() returns bigint language sql stable as $$
+    select coalesce(nullif(current_setting('pg_redshift.last_copy_count', true), ''), '0')::bigint
+$$;
+create function pg_catalog.pg_last_query_id() returns integer language sql stable
+    as $$ select -1 $$;
+
+-- VARCHAR(n) and CHAR(n) count bytes: their length coercions are replaced in pg_cast.
+create function pg_redshift.too_long(value text, bytes integer, kind text) returns text
+language plpgsql immutable as $$
+begin
+    raise exception 'value too long for type %(%)', kind, bytes using errcode = '22001';
+end
+$$;
+create function pg_redshift.cut(value text, bytes integer) returns text
+language plpgsql immutable strict as $$
+declare
+    short text := left(value, bytes);
+begin
+    while octet_length(short) > bytes loop
+        short := left(short, -1);
+    end loop;
+    return short;
+end
+$$;
+create function pg_redshift.to_varchar(value varchar, typmod integer, is_explicit boolean)
+returns varchar language sql immutable strict as $$
+    select case
+        when $2 < 4 or octet_length($1) <= $2 - 4 then $1
+        when $3 then pg_redshift.cut($1, $2 - 4)
+        when octet_length(rtrim($1, ' ')) <= $2 - 4 then pg_redshift.cut($1, $2 - 4)
+        else pg_redshift.too_long($1, $2 - 4, 'character varying')
+    end
+$$;
+create function pg_redshift.to_char(value bpchar, typmod integer, is_explicit boolean)
+returns bpchar language sql immutable strict as $$
+    select pg_catalog.bpchar(case
+        when $2 < 4 or octet_length($1) <= $2 - 4 then $1
+        when $3 then pg_redshift.cut($1::text, $2 - 4)::bpchar
+        when octet_length(rtrim($1::text, ' ')) <= $2 - 4 then $1
+        else pg_redshift.too_long($1::text, $2 - 4, 'character')::bpchar
+    end, $2 - octet_length($1) + char_length($1), $3)
+$$;
+update pg_cast set castfunc = 'pg_redshift.to_varchar'::regproc
+where castsource = 'varchar'::regtype and casttarget = 'varchar'::regtype;
+update pg_cast set castfunc = 'pg_redshift.to_char'::regproc
+where castsource = 'bpchar'::regtype and casttarget = 'bpchar'::regtype;
+
+-- A boolean cannot be cast to a string: nobody may call the function that would do it, which
+-- fails a statement even if it reads no row. The proxy words the error as Redshift does.
+create function pg_redshift.boolean_to_varchar(value boolean) returns text
+    language sql immutable strict as $$ select case when $1 then 'true' else 'false' end $$;
+revoke execute on function pg_redshift.boolean_to_varchar(boolean) from public;
+update pg_cast set castfunc = 'pg_redshift.boolean_to_varchar'::regproc
+where castsource = 'boolean'::regtype and casttarget in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype);

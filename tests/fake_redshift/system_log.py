@@ -1,0 +1,103 @@
+"""Writes what COPY leaves in the system tables, on a connection of its own.
+
+So the rows stay when the client's transaction is rolled back, as they do on Redshift.
+"""
+
+import threading
+
+import psycopg
+
+from .copy_load import Load
+
+
+class SystemLog:
+    """The system tables behind STL_LOAD_ERRORS, SYS_LOAD_HISTORY and the like."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def execute(self, sql: str, *arguments: object) -> list[tuple]:
+        """Run one statement and return its rows, if it has any."""
+        with self._lock:
+            cursor = self._connection.execute(sql, arguments)
+            return cursor.fetchall() if cursor.description else []
+
+    def next_query_id(self) -> int:
+        return self.execute("select nextval('pg_redshift.query_ids')")[0][0]
+
+    def stored_password(self, user: str) -> str | None:
+        """The md5 hash of a user's password, None if there is no such user or no password."""
+        rows = self.execute(
+            "select rolpassword from pg_authid where rolname = %s and rolcanlogin", user
+        )
+        return rows[0][0] if rows else None
+
+    def schema_exists(self, name: str) -> bool:
+        return bool(self.execute("select 1 from pg_namespace where nspname = %s", name))
+
+    def record(self, load: Load, status: str, identity: dict) -> None:
+        """Keep one load. identity: query, transaction, session, user, database, table, started."""
+        command = load.command
+        with self._lock, self._connection.transaction():
+            run = self._connection.cursor()
+            user = "(select usesysid::integer from pg_user where usename = %(user)s)"
+            run.execute(
+                f"insert into pg_redshift.loads values ({user}, %(query)s, %(transaction)s, "
+                "%(session)s, %(database)s, %(status)s, %(table)s, %(started)s, "
+                "clock_timestamp()::timestamp, %(source)s, 'JSON', %(rows)s, %(bytes)s, %(files)s, "
+                "%(file_bytes)s, %(errors)s)",
+                {
+                    **identity,
+                    "status": status,
+                    "source": command.source,
+                    "rows": load.rows if status == "completed" else 0,
+                    "bytes": load.loaded_bytes,
+                    "files": len(load.found),
+                    "file_bytes": sum(file.size for file in load.found),
+                    "errors": len(load.errors),
+                },
+            )
+            run.executemany(
+                f"insert into pg_redshift.loaded_files values ({user}, %(query)s, %(file)s, "
+                "%(bytes)s, %(lines)s, %(errors)s, %(began)s, %(ended)s, %(etag)s, %(modified)s)",
+                [
+                    {
+                        **identity,
+                        "file": done.file.url,
+                        "bytes": done.file.size,
+                        "lines": done.lines,
+                        "errors": done.errors,
+                        "began": done.started,
+                        "ended": done.ended,
+                        "etag": done.file.etag,
+                        "modified": done.file.modified.replace(tzinfo=None),
+                    }
+                    for done in (load.files if status == "completed" else [])
+                ],
+            )
+            run.executemany(
+                f"insert into pg_redshift.load_errors values ({user}, %(query)s, "
+                "%(transaction)s, %(session)s, %(database)s, %(table_id)s, %(started)s, %(file)s, "
+                "%(line)s, %(column)s, %(type)s, %(length)s, %(position)s, %(raw_line)s, "
+                "%(raw_value)s, %(code)s, %(reason)s)",
+                [
+                    {
+                        **identity,
+                        "file": error.file,
+                        "line": error.line,
+                        "column": error.column.name if error.column else "",
+                        "type": error.column.type_label if error.column else "",
+                        "length": error.column.length_label if error.column else "",
+                        "position": error.position,
+                        "raw_line": error.raw_line,
+                        "raw_value": error.raw_value,
+                        "code": error.code,
+                        "reason": error.reason,
+                    }
+                    for error in load.errors
+                ],
+            )

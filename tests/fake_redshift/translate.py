@@ -1,0 +1,43 @@
+"""PostgreSQL's answers in Redshift's words."""
+
+import re
+
+from .system_log import SystemLog
+
+_MISSING_RELATION = re.compile(r'relation "(?:[^".]+\.)?([^".]+)\.[^".]+" does not exist')
+_BOOLEAN_CAST = "permission denied for function boolean_to_varchar"
+
+
+def translate_error(fields: dict[str, str], log: SystemLog, pid: int) -> dict[str, str]:
+    """The fields of an ErrorResponse as Redshift would send them."""
+    code, message = fields.get("C", ""), fields.get("M", "")
+    out = {k: v for k, v in fields.items() if k in "SCMDHP"}
+    if code == "23502":
+        out["M"] = f"Cannot insert a NULL value into column {fields.get('c', '')}"
+        out.pop("D", None)
+    elif code == "40001":
+        out |= {
+            "C": "XX000",
+            "M": "1023",
+            "D": "Serializable isolation violation on table - 0, transactions forming the cycle "
+            f"are: 0 (pid:{pid})",
+        }
+    elif message.startswith("MERGE command cannot affect row a second time"):
+        out |= {"C": "XX000", "M": "Found multiple matches to update the same tuple."}
+        out.pop("H", None)
+    elif message == _BOOLEAN_CAST:
+        out |= {"C": "42846", "M": "cannot cast type boolean to character varying"}
+    elif code == "42P01":
+        match = _MISSING_RELATION.match(message)
+        if match and not log.schema_exists(match[1]):
+            out |= {"C": "3F000", "M": f'schema "{match[1]}" does not exist'}
+    return out
+
+
+def client_tag(tag: str, own: str | None) -> str:
+    """The command tag for the client: Redshift counts no rows of a SELECT or a MERGE."""
+    if own is not None:
+        return own
+    if tag.startswith(("SELECT ", "MERGE ")):
+        return tag.split()[0]
+    return tag

@@ -1,0 +1,393 @@
+"""What is Redshift's alone: COPY, the reload without Python, keys and grants, refusals."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.fake_redshift import BUCKET
+
+from .conftest import DBT, RedshiftProject, event, song
+
+EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
+LEDGER = "select load_id, source_table, file_count, row_count from sparkify_raw.loads order by 1"
+KEYS = "select conname from pg_constraint where contype in ('p', 'f') order by 1"
+
+
+def statements(project: RedshiftProject, start: str) -> list[str]:
+    """The statements that the cluster got which begin with a word, comments left out."""
+    sent = [re.sub(r"^\s*/\*.*?\*/\s*", "", each.sql) for each in project.cluster.statements]
+    return [sql for sql in sent if sql.lower().startswith(start)]
+
+
+def refused(project: RedshiftProject, *said: str, **environment: str) -> None:
+    """The load of the events fails, says all of this in a paragraph and leaves nothing."""
+    run = project.load("--select", "staging_events", fails=True, **environment)
+    (message,) = [line for line in run.errors.splitlines() if line.startswith("Error: ")]
+    for part in said:
+        assert part in message
+    tables = "select count(*) from information_schema.tables where table_schema = 'sparkify_raw'"
+    if project.query(tables) != [(0,)]:
+        assert project.query(EVENT_COUNT) == [(0,)]
+        assert project.query(LEDGER) == []
+
+
+# --- loading -------------------------------------------------------------------
+
+
+def test_each_batch_is_one_copy_in_one_transaction(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    project.write_events("zipped.json", event(4))
+    project.cluster.statements.clear()
+    project.load("--select", "staging_events")
+    (copy,) = [sql for sql in statements(project, "copy") if '"staging_events"' in sql]
+    columns = re.search(r"\((.*?)\)\s*from", copy, re.DOTALL)
+    assert columns and "firstname" in columns[1] and "loaded_at" not in columns[1]
+    for part in ("manifest", "iam_role default", "json 'auto ignorecase'"):
+        assert part in copy
+    assert len(statements(project, "begin")) == len(statements(project, "commit")) == 1
+    assert project.query(LEDGER) == [(1, "staging_events", 3, 4)]
+
+    fingerprints = project.query(
+        "select file_name, fingerprint, file_size from sparkify_raw.loaded_files order by 1"
+    )
+    listed = project.cluster.s3.list_objects_v2(Bucket=BUCKET, Prefix="log_data/")["Contents"]
+    assert fingerprints == [
+        (f"s3://{BUCKET}/{entry['Key']}", entry["ETag"].strip('"'), entry["Size"])
+        for entry in listed
+    ]
+    # Nothing is left behind.
+    assert "Contents" not in project.cluster.s3.list_objects_v2(Bucket=BUCKET, Prefix="stage/")
+
+
+def test_zipped_and_plain_files_are_loaded_apart(redshift_project: RedshiftProject) -> None:
+    import gzip
+
+    project = redshift_project
+    (project.events / "zipped.json.gz").write_bytes(gzip.compress(json.dumps(event(9)).encode()))
+    project.load("--select", "staging_events")
+    assert project.query(LEDGER) == [
+        (1, "staging_events", 2, 3),
+        (2, "staging_events", 1, 1),
+    ]
+    times = "select count(distinct loaded_at), count(*) from sparkify_raw.loads"
+    assert project.query(times) == [(2, 2)]
+    project.dbt("test", "--select", "assert_ledger_counts_the_raw_rows")
+
+
+def test_role_and_region_are_variables(redshift_project: RedshiftProject) -> None:
+    role = "arn:aws:iam::123456789012:role/sparkify-copy"
+    run = redshift_project.load("--dry-run", DBT_COPY_IAM_ROLE=role, DBT_COPY_REGION="us-west-2")
+    assert f"iam_role '{role}'\nregion 'us-west-2'" in run.output
+
+
+def test_keys_of_any_name_are_data(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    names = ["it's.json", 'a "quote"; drop table x.json', "50% [1] *?.json", "naïve ♥.json"]
+    for number, name in enumerate(names, start=10):
+        project.write_events(f"strange/{name}", event(number))
+    project.load()
+    assert project.query(EVENT_COUNT) == [(3 + len(names),)]
+    loaded = {name for (name,) in project.query("select file_name from sparkify_raw.loaded_files")}
+    assert {f"s3://{BUCKET}/log_data/strange/{name}" for name in names} < loaded
+    assert "Nothing new." in project.load().output
+
+
+def test_a_dry_run_changes_nothing(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    run = project.load("--dry-run")
+    assert run.output.count("lock table") == 2
+    schemas = "select count(*) from pg_namespace where nspname = 'sparkify_raw'"
+    assert project.query(schemas) == [(0,)]
+
+
+def test_a_load_that_was_planned_before_another_is_refused(
+    redshift_project: RedshiftProject,
+) -> None:
+    """The check under the lock: of two that planned the same files, one loads them."""
+    project = redshift_project
+    project.load("--select", "staging_events")
+    s3 = project.cluster.s3
+    listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="log_data/")["Contents"]
+    urls = [f"s3://{BUCKET}/{entry['Key']}" for entry in listed]
+    lists = {
+        "m.json": json.dumps({"entries": [{"url": url, "mandatory": True} for url in urls]}),
+        "l.json": "\n".join(json.dumps({"file_number": 0, "file_name": url}) for url in urls),
+    }
+    for key, body in lists.items():
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body.encode())
+    arguments = {
+        "source_table": "staging_events",
+        "file_list": f"s3://{BUCKET}/l.json",
+        "manifest": f"s3://{BUCKET}/m.json",
+        "last_load": {"load_id": 0, "loaded_at": "1970-01-01"},
+        "replace": False,
+    }
+    command = [DBT, "run-operation", "load_batch", "--target", "redshift", "--args"]
+    run = project.run(*command, json.dumps(arguments))
+    assert run.code != 0
+    assert "NULL value into column load_id" in run.text
+    assert project.query(EVENT_COUNT) == [(3,)]
+
+
+# --- the reload without Python -------------------------------------------------
+
+
+def test_the_reload_without_python(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    project.load()
+    project.write_events("late.json", event(9))
+    project.upload()
+    # A name that shares the prefix is not under it.
+    project.cluster.s3.put_object(Bucket=BUCKET, Key="song_data_old/x.json", Body=b"no JSON")
+    run = project.dbt("run-operation", "load_staging")
+    assert "staging_events: 4 rows" in run.output
+    assert project.query(EVENT_COUNT) == [(4,)]
+    assert project.query(LEDGER) == [
+        (3, "staging_events", None, 4),
+        (4, "staging_songs", None, 2),
+    ]
+    assert project.query("select count(*) from sparkify_raw.loaded_files") == [(0,)]
+    project.dbt("build")
+
+    refusal = project.load(fails=True)
+    assert "dbt run-operation load_staging" in refusal.errors
+    assert "--full-refresh" in refusal.errors
+    project.load("--full-refresh")
+    assert project.query(EVENT_COUNT) == [(4,)]
+    assert "Nothing new." in project.load().output
+
+
+def test_the_reload_without_python_selects(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    project.upload()
+    project.dbt("run-operation", "load_staging", "--args", "{select: [staging_songs]}")
+    assert project.query(EVENT_COUNT) == [(0,)]
+    assert project.query("select count(*) from sparkify_raw.staging_songs") == [(2,)]
+    command = [DBT, "run-operation", "load_staging", "--target", "redshift", "--args"]
+    run = project.run(*command, "{select: [staging_song]}")
+    assert run.code != 0
+    assert "no source table is called staging_song" in run.text
+
+
+def test_a_reload_that_fails_leaves_the_table_as_it_was(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    project.load()
+    project.write_events("bad.json", event(9, ts="x"))
+    project.upload()
+    run = project.run(DBT, "run-operation", "load_staging", "--target", "redshift")
+    assert run.code != 0
+    assert project.query(EVENT_COUNT) == [(3,)]
+    assert len(project.query(LEDGER)) == 2
+
+
+# --- what Redshift is told of the marts ----------------------------------------
+
+
+def test_keys_are_declared_and_outlive_rebuilt_dimensions(
+    redshift_project: RedshiftProject,
+) -> None:
+    project = redshift_project
+    project.load()
+    project.dbt("build")
+    keys = [name for (name,) in project.query(KEYS)]
+    assert keys == [
+        "dim_artists_artist_id_pkey",
+        "dim_songs_artist_id_fkey",
+        "dim_songs_song_id_pkey",
+        "dim_time_start_hour_pkey",
+        "dim_users_user_id_pkey",
+        "fct_songplays_artist_id_fkey",
+        "fct_songplays_song_id_fkey",
+        "fct_songplays_songplay_id_pkey",
+        "fct_songplays_start_hour_fkey",
+        "fct_songplays_user_id_fkey",
+    ]
+    project.dbt("run", "--select", "dim_artists")
+    assert [name for (name,) in project.query(KEYS)] == keys
+
+
+def test_a_key_whose_test_fails_is_not_declared(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    project.load()
+    path = project.folder / "models/marts/dim_users.sql"
+    path.write_text(path.read_text() + "\nunion all\n\nselect * from users\n")
+    run = project.run(DBT, "build", "--target", "redshift")
+    assert "Failure in test unique_dim_users_user_id" in run.output
+    keys = [name for (name,) in project.query(KEYS)]
+    assert "dim_users_user_id_pkey" not in keys
+    assert "fct_songplays_songplay_id_pkey" in keys
+
+
+def test_readers_are_granted_the_marts_alone(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    with project.cluster.admin() as connection:
+        connection.execute("drop role if exists listeners")
+        connection.execute("create role listeners")
+    project.load()
+    project.environment["DBT_READER_ROLE"] = "listeners"
+    project.dbt("run")
+    with project.cluster.admin() as connection:
+        granted = connection.execute(
+            """
+            select table_schema, table_name, privilege_type
+            from information_schema.role_table_grants where grantee = 'listeners'
+            order by 2
+            """
+        ).fetchall()
+        usage = connection.execute(
+            "select has_schema_privilege('listeners', 'sparkify', 'usage'),"
+            " has_schema_privilege('listeners', 'sparkify_raw', 'usage')"
+        ).fetchone()
+        connection.execute("drop owned by listeners")
+    assert granted == [
+        ("sparkify", table, "SELECT")
+        for table in ("dim_artists", "dim_songs", "dim_time", "dim_users", "fct_songplays")
+    ]
+    assert usage == (True, False)
+
+
+def test_every_dbt_command_works(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    project.load()
+    project.dbt("build")
+    project.dbt("build")
+    project.dbt("build", "--full-refresh")
+    assert "PASS freshness of sparkify.staging_events" in project.dbt("source", "freshness").output
+    project.dbt("docs", "generate")
+    catalog = json.loads((project.folder / "target" / "catalog.json").read_text())
+    fact = catalog["nodes"]["model.sparkify.fct_songplays"]
+    assert fact["stats"]["sortkey1"]["value"] == "start_time"
+    assert "song_id" in fact["stats"]["diststyle"]["value"]
+    assert fact["columns"]["start_hour"]["comment"].startswith("The hour in which the play")
+    view = catalog["nodes"]["model.sparkify.stg_events"]
+    assert view["metadata"]["type"] == "LATE BINDING VIEW"
+    state = project.folder / "state"
+    (project.folder / "target").rename(state)
+    project.dbt("clone", "--state", "state")
+    project.dbt("retry", "--state", "state")
+
+
+# --- bad input -----------------------------------------------------------------
+
+
+def test_a_folder_as_location(redshift_project: RedshiftProject) -> None:
+    refused(
+        redshift_project,
+        "Redshift reads files in S3 alone",
+        "input/log_data/",
+        DBT_EVENTS_LOCATION="input/log_data/",
+    )
+
+
+def test_no_stage_location(redshift_project: RedshiftProject) -> None:
+    del redshift_project.environment["DBT_STAGE_LOCATION"]
+    refused(redshift_project, "DBT_STAGE_LOCATION must be s3://bucket/prefix/")
+
+
+def test_a_stage_location_that_cannot_be_written(redshift_project: RedshiftProject) -> None:
+    refused(
+        redshift_project,
+        "cannot write to s3://no-such-bucket/x/, set by DBT_STAGE_LOCATION",
+        "NoSuchBucket",
+        DBT_STAGE_LOCATION="s3://no-such-bucket/x/",
+    )
+
+
+def test_a_missing_bucket(redshift_project: RedshiftProject) -> None:
+    said = ("s3://no-such-bucket/a/, set by DBT_EVENTS_LOCATION", "NoSuchBucket")
+    refused(redshift_project, *said, DBT_EVENTS_LOCATION="s3://no-such-bucket/a/")
+
+
+def test_a_wrong_region(redshift_project: RedshiftProject) -> None:
+    refused(redshift_project, "S3ServiceException", "endpoint", DBT_COPY_REGION="eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ts": "yesterday"}, ["column ts (int8)", 'value "yesterday"', "Invalid digit"]),
+        ({"level": "é" * 33}, ["column level (varchar)", "String length exceeds DDL length"]),
+        ({"page": None}, ["column page", "NOT NULL"]),
+    ],
+)
+def test_a_value_that_copy_refuses(
+    redshift_project: RedshiftProject, changes: dict, said: list[str]
+) -> None:
+    redshift_project.write_events("bad file.json", event(9), event(10, **changes))
+    where = f"s3://{BUCKET}/log_data/bad file.json, line 2"
+    refused(redshift_project, "COPY refused what it read.", where, *said)
+
+
+def test_broken_json_that_copy_refuses(redshift_project: RedshiftProject) -> None:
+    path = redshift_project.write_events("broken.json", event(9))
+    path.write_text(path.read_text() + '{"ts": 1')
+    refused(redshift_project, f"In s3://{BUCKET}/log_data/broken.json, line 2")
+
+
+def test_a_refused_login(redshift_project: RedshiftProject) -> None:
+    wrong = "Wrong-Password-1"
+    run = redshift_project.load(fails=True, DBT_ENV_SECRET_REDSHIFT_PASSWORD=wrong)
+    assert "password authentication failed" in run.errors
+    assert wrong not in run.text
+
+
+def test_refused_tls(redshift_project: RedshiftProject) -> None:
+    run = redshift_project.load(fails=True, DBT_REDSHIFT_SSLMODE="verify-full")
+    assert "SSL" in run.errors
+
+
+@pytest.mark.parametrize("point", ["before", "during", "after"])
+def test_a_connection_that_is_cut_at_copy(redshift_project: RedshiftProject, point: str) -> None:
+    project = redshift_project
+    project.cluster.faults.cut(point, r'copy "dev"."sparkify_raw"."staging_events"')
+    refused(project, "connection")
+    project.load()
+    assert project.query(EVENT_COUNT) == [(3,)]
+
+
+def test_a_commit_whose_answer_is_lost(redshift_project: RedshiftProject) -> None:
+    """The files are loaded, the loader does not know, and the next one does."""
+    project = redshift_project
+    project.cluster.faults.cut("after", "^(/[*].*[*]/)?\\s*commit")
+    project.load("--select", "staging_events", fails=True)
+    assert "Nothing new." in project.load("--select", "staging_events").output
+    assert project.query(EVENT_COUNT) == [(3,)]
+
+
+def test_no_secret_is_told(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    secrets = {
+        "AWS_SECRET_ACCESS_KEY": "Secret-Key-0123456789",
+        "AWS_SESSION_TOKEN": "Token-0123456789",
+    }
+    project.environment |= secrets
+    project.cluster.statements.clear()
+    said = project.load().text
+    project.write_events("bad.json", event(9, ts="x"))
+    said += project.load(fails=True).text
+    said += project.dbt("--debug", "run").text
+    said += project.dbt("docs", "generate").text
+    told = [said, *(each.sql for each in project.cluster.statements)]
+    for folder in ("logs", "target"):
+        for path in Path(project.folder / folder).rglob("*"):
+            if path.is_file():
+                told.append(path.read_bytes().decode("utf-8", "replace"))
+    assert len(told) > 20
+    for secret in (*secrets.values(), project.cluster.password):
+        assert not any(secret in text for text in told)
+
+
+def test_a_song_that_redshift_compares_as_duckdb_does(redshift_project: RedshiftProject) -> None:
+    """Letters beyond ASCII have a lower case too."""
+    project = redshift_project
+    project.write_songs("c.json", song(3, title="ÉTÉ Ñandú", artist_name="ØRE"))
+    project.write_events("e.json", event(20, song="été ÑANDÚ ", artist=" øre"))
+    project.load()
+    project.dbt("run")
+    assert project.query("select song_id from fct_songplays where item_in_session = 20") == [
+        ("SO0000000000000003",)
+    ]

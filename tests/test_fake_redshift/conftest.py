@@ -1,0 +1,94 @@
+"""One cluster for the whole run; each test has a schema of its own."""
+
+import itertools
+
+import pytest
+import redshift_connector
+
+from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift
+
+_numbers = itertools.count(1)
+
+
+class Client:
+    """A redshift_connector connection to the stand-in, with shorthands for tests."""
+
+    def __init__(
+        self, cluster: FakeRedshift, user: str = USER, password: str | None = None
+    ) -> None:
+        self.cluster = cluster
+        self.connection = redshift_connector.connect(
+            host=cluster.host,
+            port=cluster.port,
+            database=DATABASE,
+            user=user,
+            password=password or cluster.password,
+            ssl=False,
+        )
+        self.connection.autocommit = True
+
+    def run(self, sql: str, *arguments: object) -> list[tuple]:
+        """Run one statement; its rows, or an empty list."""
+        cursor = self.connection.cursor()
+        cursor.execute(sql, arguments or None)
+        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def value(self, sql: str) -> object:
+        return self.run(sql)[0][0]
+
+    def error(self, sql: str) -> dict:
+        """The fields of the error that `sql` must give."""
+        with pytest.raises(redshift_connector.error.Error) as caught:
+            self.run(sql)
+        fields = caught.value.args[0]
+        assert isinstance(fields, dict), fields
+        return fields
+
+    def refused(self, sql: str, text: str) -> None:
+        """Assert that `sql` fails with a message that has `text` in it."""
+        message = self.error(sql)["M"]
+        assert text in message, message
+
+    def put(self, key: str, body: str | bytes, bucket: str = BUCKET) -> str:
+        """Write an S3 object; its address."""
+        data = body if isinstance(body, bytes) else body.encode()
+        self.cluster.s3.put_object(Bucket=bucket, Key=key, Body=data)
+        return f"s3://{bucket}/{key}"
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    with FakeRedshift() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def connect(cluster):
+    """A function that opens another connection in the test's schema."""
+    clients = []
+    schema = f"test_{next(_numbers)}"
+
+    def connect(user: str = USER, password: str | None = None) -> Client:
+        client = Client(cluster, user, password)
+        clients.append(client)
+        if user == USER:
+            client.run(f"create schema if not exists {schema}")
+        client.run(f"set search_path to {schema}, public")
+        client.schema = schema
+        return client
+
+    yield connect
+    cluster.faults.clear()
+    for client in clients:
+        try:
+            client.close()
+        except Exception:
+            continue
+
+
+@pytest.fixture
+def db(connect):
+    return connect()

@@ -1,0 +1,272 @@
+"""Queries: what Redshift refuses, and what it has that PostgreSQL lacks."""
+
+import pytest
+
+_LEADER = "Specified types or functions (one per INFO message) not supported on Redshift tables."
+
+
+@pytest.fixture
+def t(db):
+    db.run("create table t (a int, b varchar(20), at timestamp)")
+    db.run("insert into t values (1, 'x', '2018-11-01'), (2, 'y', '2018-11-02'), (3, 'y', null)")
+    return db
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["current_schema()", "now()", "current_timestamp", "age(at)", "current_time", "localtime",
+     "has_table_privilege('t', 'select')", "generate_series(1, 3)", "isfinite(at)",
+     "current_schemas(true)"],
+)  # fmt: skip
+def test_leader_node_functions(t, expression):
+    """They work without a table only. [DG:c_SQL_functions_leader_node_only]"""
+    t.refused(f"select {expression} from t", _LEADER)
+    t.refused(f"with c as (select * from t) select {expression} from c", _LEADER)
+    t.refused(f"create table u as select {expression} as x", _LEADER)
+    if "at)" not in expression:
+        t.run(f"select {expression}")
+
+
+def test_leader_node_functions_and_system_tables(db):
+    """[DG:c_sql-functions-leader-node]"""
+    db.refused("select now() from stl_load_errors", _LEADER)
+    db.run("select now() from pg_class limit 1")
+
+
+def test_names_of_leader_functions_as_columns_are_fine(t):
+    t.run("select a as now, b as age from t")
+    t.run("with now (age) as (select 1) select age from now")
+
+
+def test_substr(t):
+    """[ATK:redshift-sql-extensions-semantics]"""
+    t.refused("select substr(b, 1, 1) from t", "use SUBSTRING instead")
+    assert t.run("select substring(b, 1, 1) from t where a = 1") == [("x",)]
+    assert t.run("select substr('abc', 2)") == [("bc",)]
+
+
+def test_generate_series_feeds_no_table(t):
+    """[DG:c_unsupported-postgresql-functions]"""
+    t.refused("insert into t (a) select * from generate_series(1, 3)", _LEADER)
+    t.run("select * from generate_series(1, 3)")
+
+
+def test_catalog_tables_do_not_mix_with_user_tables(t):
+    """[DG:c_sql-functions-leader-node]"""
+    t.refused("select * from t join pg_class on relname = b", _LEADER)
+    t.refused("create table u as select relname from pg_class", _LEADER)
+    t.refused("insert into t (b) select table_name from information_schema.tables", _LEADER)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from (values (1), (2)) as v (x)",
+        "values (1)",
+        "with v (x) as (values (1)) select x from v",
+        "select distinct on (b) a, b from t",
+        "select count(*) filter (where a > 1) from t",
+        "select string_agg(b, ',') from t",
+        "select array_agg(a) from t",
+        "select array[1, 2]",
+        "insert into t (a) values (1) on conflict do nothing",
+        "insert into t (a) values (1) returning a",
+        "delete from t where a = 1 returning a",
+        "select * from t, lateral (select t.a) as l",
+        "select * from t where a is distinct from 1",
+        "select * from t where a is not distinct from 1",
+        "select regexp_matches(b, 'x') from t",
+        "select format('%s', 'x')",
+        "select encode('x', 'hex')",
+        "select pg_sleep(1)",
+        "select nextval('s')",
+        "select concat('a', 'b', 'c')",
+        "select unnest(a) from t",
+    ],
+)
+def test_unsupported_syntax(t, sql):
+    """[DG:c_unsupported-postgresql-functions, c_unsupported-postgresql-features; ATK]"""
+    t.error(sql)
+
+
+def test_words_that_only_look_like_it(t):
+    t.run("select 1 as values, 2 as filter")
+    t.run("insert into t (a) select 5 union all select 6")
+    t.run("select 'values (1) returning'")
+    t.run("select count(distinct a) from t")
+
+
+@pytest.mark.parametrize(
+    ("window", "text"),
+    [
+        ("sum(a) over (order by a)", "require a frame clause"),
+        ("first_value(b) over (partition by b order by a)", "require a frame clause"),
+        ("sum(a) over (order by a range unbounded preceding)", "RANGE"),
+        ("sum(a) over (order by a groups unbounded preceding)", "GROUPS"),
+        ("count(distinct a) over (partition by b)", "DISTINCT"),
+        ("row_number() over (order by a rows unbounded preceding)", "frame"),
+        ("lag(a) over (order by a rows unbounded preceding)", "frame"),
+        ("row_number() over (order by 'x')", "constant"),
+        ("sum(a) over w", "syntax error"),
+    ],
+)
+def test_window_rules(t, window, text):
+    """[DG:c_Window_functions, r_WF_first_value, r_WF_COUNT]"""
+    tail = " window w as (partition by b)" if window.endswith("w") else ""
+    t.refused(f"select {window} from t{tail}", text)
+
+
+def test_windows_that_are_fine(t):
+    t.run("select sum(a) over (partition by b), row_number() over (order by 1) from t")
+    t.run("select sum(a) over (order by a rows between unbounded preceding and current row) from t")
+    t.run("select lag(a, 1) over (partition by b order by a), ntile(4) over (order by a) from t")
+
+
+def test_recursive_common_tables(t):
+    """[DG:r_WITH_clause; PUB: dbt-redshift #803]"""
+    body = "select 1 union all select n + 1 from r where n < 3"
+    assert t.value(f"with recursive r (n) as ({body}) select count(*) from r") == 3
+    t.run(f"create table u as (with recursive r (n) as ({body}) select n from r)")
+    t.refused(f"with recursive r as ({body}) select * from r", "column name list")
+    t.refused(
+        f"select * from (with recursive r (n) as ({body}) select n from r) as x where false",
+        "Recursive CTE in subquery are not supported.",
+    )
+    t.refused(
+        "with recursive r (n) as (select 1 union select n + 1 from r where n < 3) select n from r",
+        "UNION ALL",
+    )
+    t.refused(f"with recursive r (n) as ({body} limit 2) select n from r", "LIMIT")
+    t.error(
+        "with recursive r (d) as (select '2020-01-01'::date union all "
+        "select dateadd(day, 1, d) from r where d < '2020-01-03') select d from r"
+    )
+
+
+def test_merge(t):
+    """[DG:r_MERGE]"""
+    t.run("create table s (a int, b varchar(20))")
+    t.run("insert into s values (1, 'new'), (9, 'nine')")
+    matched = "when matched then update set b = {}s.b "
+    rest = "when not matched then insert (a, b) values (s.a, s.b)"
+    on = "on t.a = s.a "
+    merge = "merge into t using s " + on + matched.format("") + rest
+    t.run(merge)
+    assert t.run("select b from t where a in (1, 9) order by a") == [("new",), ("nine",)]
+    t.refused("merge into t as x using s on x.a = s.a " + matched.format("") + rest, "syntax error")
+    t.refused(
+        "merge into t using (select * from s) as s " + on + matched.format("") + rest, "table"
+    )
+    t.refused(
+        "with c as (select 1) merge into t using c " + on + matched.format("") + rest, "syntax"
+    )
+    t.refused("merge into t using t " + matched.format("") + rest, "different tables")
+    t.refused("merge into t using s on t.a > s.a " + matched.format("") + rest, "equality")
+    t.refused("merge into t using s " + on + rest, "WHEN MATCHED")
+    t.refused(
+        "merge into t using s " + on + "when matched then update set t.b = s.b " + rest, "syntax"
+    )
+    t.run("create view v as select * from s")
+    t.refused(
+        "merge into t using v on t.a = v.a when matched then delete "
+        "when not matched then insert (a) values (v.a)",
+        "not a view",
+    )
+    t.run("insert into s values (1, 'again')")
+    t.refused(merge, "Found multiple matches to update the same tuple.")
+
+
+def test_merge_remove_duplicates(t):
+    """[DG:r_MERGE]"""
+    t.run("create table d (a int, b varchar(20))")
+    t.run("create table s (a int, b varchar(20))")
+    t.run("insert into d values (1, 'old'), (2, 'kept')")
+    t.run("insert into s values (1, 'new'), (1, 'new')")
+    t.run("merge into d using s on d.a = s.a remove duplicates")
+    assert t.run("select * from d order by a") == [(1, "new"), (2, "kept")]
+
+
+def test_boolean_is_not_cast_to_varchar(t):
+    """[PUB: dbt-utils #1016]; even if no row is read."""
+    text = "cannot cast type boolean to character varying"
+    for kind in ("varchar", "text", "varchar(5)", "char(5)"):
+        t.refused(f"select true::{kind}", text)
+    t.refused("select (a = 1)::varchar from t where false", text)
+
+
+def test_null_concatenation(db):
+    """[DG:r_CONCAT]"""
+    assert db.run("select null || 'x', concat('x', null), concat('x', 'y')") == [(None, None, "xy")]
+
+
+def test_listagg(t):
+    """[DG:r_LISTAGG]: skips NULL and '', needs a table, has a limit."""
+    t.run("insert into t values (4, '', null), (5, null, null)")
+    ordered = "within group (order by a desc)"
+    assert t.value(f"select listagg(b, '|') {ordered} from t") == "y|y|x"
+    assert t.value("select listagg(distinct b, '|') within group (order by b) from t") == "x|y"
+    t.refused("select listagg('x', ',')", "must be applied on at least one user created tables")
+    t.refused("select listagg(repeat('x', 40000)) from t", "Result size exceeds LISTAGG limit")
+
+
+def test_qualify(t):
+    """[AWS:r_QUALIFY_clause]"""
+    latest = "qualify row_number() over (partition by b order by a desc) = 1"
+    assert t.run(f"select * from t as x where true {latest} order by a") == t.run(
+        "select * from t where a in (1, 3) order by a"
+    )
+    assert t.run(
+        "select x.b, row_number() over (order by x.a) as n, x.a + 1 as more from t as x "
+        "qualify n = 2"
+    ) == [("y", 2, 3)]
+    assert t.run(
+        f"with c as (select a, b from t x {latest}), d as (select c.*, 1 as one from c as c "
+        "qualify row_number() over (order by a desc) = 1) select d.a, one from d"
+    ) == [(3, 1)]
+    assert t.run(
+        "select b, count(*) as n from t where a > 0 group by b having count(*) > 0 "
+        "qualify rank() over (order by count(*) desc) = 1"
+    ) == [("y", 2)]
+    assert t.run(
+        "select * from t as x join t as y on x.a = y.a qualify row_number() over (order by x.a) = 1"
+    )[0][:4:3] == (1, 1)
+    t.refused(f"select * from t {latest}", "qualify")
+
+
+def test_top_minus_and_approximate(t):
+    assert t.run("select top 1 a from t order by a desc") == [(3,)]
+    assert t.run("select a from t minus select 1 order by 1") == [(2,), (3,)]
+    assert t.run("select approximate count(distinct b) from t") == [(2,)]
+
+
+def test_backslashes_in_strings(db):
+    r"""Patterns double their backslashes; '\d' is 'd'. [DG:REGEXP_SUBSTR]"""
+    assert db.run(
+        r"select regexp_substr('ab12', '\\d+'), 'a\'b', len('\\'), "
+        r"regexp_replace('a1b2', '\\d', 'x')"
+    ) == [("12", "a'b", 1, "axbx")]
+    assert db.value(r"select regexp_count('dd11', '\d')") == 2
+
+
+def test_system_words_stay_as_columns(db):
+    """A cast's type is rewritten inside casts only; words that are functions may be names."""
+    db.run("create table names (dec int, text varchar, char int, decode int, nvl int, day int)")
+    db.run("select dec, text, char, decode, nvl, day, 1 as numeric from names")
+
+
+def test_missing_schema_and_relation(db):
+    """[ADP:connections.py] looks for 'schema ... does not exist'."""
+    db.refused("select * from no_such_schema.t", 'schema "no_such_schema" does not exist')
+    db.refused("select * from no_such_table", 'relation "no_such_table" does not exist')
+
+
+def test_three_part_names(t):
+    t.run(f'select * from "dev"."{t.schema}"."t"')
+    t.refused("select * from other.public.t", "cross-database")
+
+
+def test_strings_compare_by_byte(db):
+    """Upper case sorts before lower case; lower() knows letters beyond ASCII."""
+    assert db.run("select 'B' < 'a', 'Z' < 'é', lower('ÀÉ'), upper('ß')")[0][:3] == (
+        True, True, "àé",
+    )  # fmt: skip

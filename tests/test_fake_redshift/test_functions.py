@@ -1,0 +1,131 @@
+"""Redshift's own functions."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        # [DG:r_DATEADD_function]
+        ("dateadd(day, 1, '2020-02-28'::date)", datetime(2020, 2, 29)),
+        ("dateadd(ms, 796, timestamp '2020-01-01')", datetime(2020, 1, 1, 0, 0, 0, 796000)),
+        ("dateadd(m, 5, timestamp '2020-01-01')", datetime(2020, 1, 1, 0, 5)),
+        ("dateadd('month', 1, timestamp '2020-01-31')", datetime(2020, 2, 29)),
+        (
+            "dateadd(ms, 1541105830796 % 1000, dateadd(s, 1541105830796 / 1000, "
+            "timestamp '1970-01-01'))",
+            datetime(2018, 11, 1, 20, 57, 10, 796000),
+        ),
+        # datediff counts boundaries [DG]
+        ("datediff(day, '2020-01-01 23:59', '2020-01-02 00:01')", 1),
+        ("datediff(year, '2019-12-31', '2020-01-01')", 1),
+        ("datediff(qtr, '2019-12-31', '2020-04-01')", 2),
+        ("datediff(hour, '2020-01-01 00:59', '2020-01-01 01:00')", 1),
+        ("datediff(minute, '2020-01-01 01:00', '2020-01-01 00:59:59')", -1),
+        ("datediff(ms, '2020-01-01', '2020-01-01 00:00:01.5')", 1500),
+        # [DG:r_EXTRACT_function, r_DATE_PART_function; AWS:r_Dateparts]
+        ("extract(hour from timestamp '2020-01-01 13:45')", 13),
+        ("extract(dow from date '2020-01-05')", 0),
+        ("extract(weekday from date '2020-01-05')", 0),
+        ("extract(week from timestamp '2021-01-01')", 53),
+        ("extract(epoch from timestamp '1970-01-02')", 86400),
+        ("date_part(hour, timestamp '2020-01-01 13:45')", 13.0),
+        ("date_part('dayofyear', timestamp '2020-02-01')", 32.0),
+        ("date_trunc('week', date '2020-01-01')", datetime(2019, 12, 30)),
+        ("to_char(timestamp '2020-01-05', 'D')", "1"),
+        ("to_char(timestamp '2021-01-01', 'IYYY')", "2020"),
+        ("trunc(timestamp '2020-01-01 13:45')", date(2020, 1, 1)),
+        ("last_day(date '2020-02-03')", date(2020, 2, 29)),
+        (
+            "convert_timezone('UTC', 'America/New_York', timestamp '2020-01-01 12:00')",
+            datetime(2020, 1, 1, 7),
+        ),
+        ("timestamp 'epoch' + 1 * interval '1 second'", datetime(1970, 1, 1, 0, 0, 1)),
+        # strings and NULLs
+        ("len('añb')", 3),
+        ("octet_length('añb')", 4),
+        ("charindex('b', 'abc')", 2),
+        ("chr(65)", "A"),
+        ("nvl(null, null, 3)", 3),
+        ("nvl2(null, 1, 2)", 2),
+        ("decode(null, null, 'n', 'x')", "n"),
+        ("decode(2, 1, 'a', 2, 'b', 'z')", "b"),
+        ("decode(5, 1, 'a')", None),
+        # hashes [DG:r_MD5, SHA2, r_STRTOL]
+        ("md5('a')", "0cc175b9c0f1b6a831c399e269772661"),
+        ("len(sha2('a', 256))", 64),
+        ("strtol('ff', 16)", 255),
+        ("strtol('', 16)", 0),
+        ("strtol(substring(md5('a'), 1, 15), 16)", 0x0CC175B9C0F1B6A),
+        ("fnv_hash('a') = fnv_hash('a')", True),
+        ("fnv_hash(1::int) = fnv_hash(1::bigint)", False),
+        # no match is the empty string, not NULL [MEM]; every match is replaced
+        ("regexp_substr('abc', '[0-9]')", ""),
+        ("regexp_substr('a1b22', '[0-9]+', 1, 2)", "22"),
+        ("regexp_replace('a1b2', '[0-9]')", "ab"),
+        ("regexp_count('a1b2', '[0-9]')", 2),
+        ("regexp_instr('ab1', '[0-9]')", 3),
+        # JSON
+        ("json_extract_path_text('{\"a\":{\"b\":\"x\"}}', 'a', 'b')", "x"),
+        ("json_extract_path_text('{\"a\":1}', 'z')", ""),
+        ("json_extract_path_text('nonsense', 'a', true)", None),
+        ("is_valid_json('{\"a\":1}')", True),
+        ("is_valid_json('[1]')", False),
+        ("can_json_parse('[1]')", True),
+        ("json_serialize(json_parse('{\"a\":1}'))", '{"a": 1}'),
+        # integer division
+        ("7 / 2", 3),
+        ("round(2.5::float, 0)", 3.0),
+    ],
+)  # fmt: skip
+def test_value(db, expression, value):
+    assert db.value(f"select {expression}") == value
+
+
+def test_types_of_date_functions(db):
+    """DATEDIFF is BIGINT, EXTRACT INTEGER, DATE_PART DOUBLE, DATEADD TIMESTAMP. [DG]"""
+    db.run(
+        "create table t as select datediff(day, getdate(), getdate()) as a, "
+        "extract(hour from getdate()) as b, date_part(hour, getdate()) as c, "
+        "dateadd(day, 1, '2020-01-01'::date) as d"
+    )
+    types = db.run(
+        "select data_type from information_schema.columns "
+        f"where table_schema = '{db.schema}' order by ordinal_position"
+    )
+    assert [t for (t,) in types] == [
+        *("bigint", "integer", "double precision", "timestamp without time zone"),
+    ]
+
+
+def test_dateadd_takes_an_integer(db):
+    """13-digit milliseconds do not fit. [DG:r_DATEADD_function]"""
+    db.refused("select dateadd(ms, 1541105830796, timestamp '1970-01-01')", "out of range")
+
+
+def test_strtol_must_fit(db):
+    """[DG:r_STRTOL]"""
+    db.refused("select strtol('ffffffffffffffff', 16)", "out of range")
+    db.refused("select strtol('xyz', 16)", "not valid")
+
+
+def test_getdate_and_sysdate(db):
+    """Statement start in whole seconds; transaction start. [DG:r_GETDATE, r_SYSDATE]"""
+    now = db.value("select getdate()")
+    assert now.microsecond == 0 and now.tzinfo is None
+    db.run("begin")
+    first = db.value("select sysdate")
+    assert db.value("select sysdate") == first
+    db.run("rollback")
+    db.run("create table t (a int, at timestamp default sysdate)")
+    db.run("insert into t (a) values (1)")
+    assert db.value("select at <= sysdate from t")
+
+
+def test_median(db):
+    db.run("create table t (a int)")
+    db.run("insert into t values (1), (2), (4)")
+    assert db.value("select median(a) from t") == Decimal(2)

@@ -1,0 +1,275 @@
+"""Transactions, locks, sessions, and the faults that a test can arm."""
+
+import threading
+import time
+
+import pytest
+import redshift_connector
+
+from tests.fake_redshift import DEADLOCK, SERIALIZABLE_VIOLATION
+
+
+def test_truncate_commits(db, connect):
+    """[DG:c_serial_isolation, r_TRUNCATE]"""
+    db.run("create table t (a int)")
+    db.run("create table other (a int)")
+    db.run("insert into t values (1)")
+    db.run("begin")
+    db.run("insert into other values (1)")
+    db.run("truncate t")
+    db.run("rollback")
+    assert connect().value("select count(*) from other") == 1
+    assert db.value("select count(*) from t") == 0
+
+
+def test_vacuum_needs_no_transaction(db):
+    """[DG:r_VACUUM_command]"""
+    db.run("create table t (a int)")
+    db.run("vacuum full t to 99 percent")
+    db.run("vacuum delete only t boost")
+    db.run("begin")
+    db.refused("vacuum t", "VACUUM cannot run inside a transaction block")
+    db.run("rollback")
+
+
+def test_analyze_runs_in_a_transaction(db):
+    """[DG:r_Serializable_isolation_example]"""
+    db.run("create table t (a int)")
+    db.run("begin")
+    db.run("analyze t (a)")
+    db.run("end")
+
+
+def test_refused_statement_aborts_the_transaction(db):
+    db.run("create table t (a int)")
+    db.run("begin")
+    db.run("insert into t values (1)")
+    db.error("select string_agg(a, ',') from t")
+    assert db.error("select 1")["C"] == "25P02"
+    db.run("commit")
+    assert db.value("select count(*) from t") == 0
+
+
+def test_ddl_is_transactional(db):
+    """[ADP:table.sql]"""
+    db.run("begin")
+    db.run("create table t (a int)")
+    db.run("alter table t rename to u")
+    db.run("rollback")
+    db.refused("select * from u", "does not exist")
+
+
+def test_isolation_level_of_begin_is_ignored(db):
+    """[DG:r_BEGIN]"""
+    db.run("begin isolation level read uncommitted")
+    db.run("create table t (a int)")
+    db.run("commit")
+    assert db.value("select trim(isolation_level) from stv_db_isolation_level") == (
+        "Snapshot Isolation"
+    )
+
+
+def test_snapshot_is_taken_at_the_first_statement(db, connect):
+    """Not at BEGIN, and not by LOCK. [DG:c_serial_isolation]"""
+    other = connect()
+    db.run("create table t (a int)")
+    db.run("begin")
+    db.run("lock t")
+    db.run("commit")
+    db.run("begin")
+    other.run("insert into t values (1)")
+    db.run("lock t")
+    assert db.value("select count(*) from t") == 1
+    db.run("commit")
+    db.run("begin")
+    db.run("select * from t")
+    other.run("insert into t values (2)")
+    assert db.value("select count(*) from t") == 1
+    db.run("commit")
+
+
+def test_conflict_is_error_1023(db, connect):
+    """M is just 1023. [PUB; DG:c_serial_isolation]"""
+    other = connect()
+    db.run("create table t (a int)")
+    db.run("insert into t values (1)")
+    db.run("begin")
+    db.run("select * from t")
+    other.run("update t set a = 2")
+    error = db.error("update t set a = 3")
+    assert (error["C"], error["M"]) == ("XX000", "1023")
+    assert "Serializable isolation violation" in error["D"]
+    db.run("rollback")
+
+
+def test_lock_waits_for_the_other_transaction(db, connect):
+    """[DG:r_LOCK]: blocks readers too, until the end."""
+    other = connect()
+    db.run("create table t (a int)")
+    db.run("begin")
+    db.run("lock table t")
+    done = threading.Event()
+    reader = threading.Thread(target=lambda: (other.run("select * from t"), done.set()))
+    reader.start()
+    assert not done.wait(0.5)
+    db.run("commit")
+    assert done.wait(5)
+    reader.join()
+
+
+def test_terminate_backend_ends_the_session(db, connect):
+    """How dbt cancels. [ADP:connections.py]"""
+    other = connect()
+    pid = other.value("select pg_backend_pid()")
+    db.run(f"select pg_terminate_backend({pid})")
+    with pytest.raises(Exception):  # noqa: B017
+        other.run("select 1")
+
+
+def test_session_settings(db):
+    """[ADP:connections.py]"""
+    db.run("set query_group to 'loads'")
+    assert db.run("show query_group") == [("loads",)]
+    db.run("set statement_timeout to 0")
+    db.run("reset query_group")
+    db.refused("set enable_case_sensitive_identifier to true", "not supported")
+
+
+def test_login(cluster, connect, db):
+    with pytest.raises(redshift_connector.error.InterfaceError):
+        connect("awsuser", "wrong")
+    db.run(f"create user {db.schema} password 'Secret123'")
+    assert connect(db.schema, "Secret123").value("select current_user") == db.schema
+    with pytest.raises(redshift_connector.error.InterfaceError):
+        connect(db.schema, "secret123")
+
+
+def test_server_says_it_is_redshift(db):
+    """server_version 8.0.2 makes the driver take row counts as Redshift's. [DRV:core.py]"""
+    statuses = dict(db.connection.parameter_statuses)
+    assert statuses[b"server_version"] == b"8.0.2"
+    assert b"server_protocol_version" not in statuses
+    cursor = db.connection.cursor()
+    cursor.execute("create table t as select 1 as a")
+    assert cursor.rowcount == -1
+    cursor.execute("insert into t values (1), (2)")
+    assert cursor.rowcount == 2
+
+
+def test_prepared_statements_hold_one_command(db):
+    db.refused("select 1; select 2", "multiple commands")
+
+
+def test_statement_log(db, cluster):
+    db.run("create table t (a int)")
+    db.run("insert into t values (1), (2)")
+    db.error("select * from missing")
+    mine = [s for s in cluster.statements if s.session == db.value("select pg_backend_pid()")]
+    insert, failed = mine[-3:-1]
+    assert (insert.sql, insert.tag, insert.rows) == (
+        "insert into t values (1), (2)",
+        "INSERT 0 2",
+        2,
+    )
+    assert 'relation "missing" does not exist' in failed.error
+    assert insert.duration >= 0
+
+
+def test_inserts_show_in_sys_query_detail(db):
+    """What dbt's freshness by metadata reads. [ADP:relation_last_modified.sql]"""
+    db.run("create table t (a int)")
+    db.run("insert into t values (1)")
+    assert (
+        db.value(
+            "select count(*) from sys_query_detail where step_name = 'insert' "
+            "and table_id = 't'::regclass::oid"
+        )
+        == 1
+    )
+
+
+# Faults
+
+
+@pytest.fixture
+def faults(cluster):
+    yield cluster.faults
+    cluster.faults.clear()
+
+
+def _cut(db, sql: str) -> None:
+    with pytest.raises(Exception) as caught:
+        db.run(sql)
+    assert not isinstance(caught.value, redshift_connector.error.ProgrammingError), caught.value
+
+
+def _copy(db, rows: int = 1) -> str:
+    url = db.put(f"{db.schema}/rows", '{"a":1}' * rows)
+    return f"copy {db.schema}.t from '{url}' iam_role default json 'auto'"
+
+
+@pytest.mark.parametrize(
+    ("point", "in_transaction", "rows"),
+    [("before", False, 0), ("during", False, 0), ("after", False, 9), ("after", True, 0)],
+)
+def test_cut_around_copy(db, connect, faults, point, in_transaction, rows):
+    """A COPY in a transaction goes with its connection. [DG:copy-usage_notes-multiple-files]"""
+    db.run("create table t (a int)")
+    if in_transaction:
+        db.run("begin")
+    faults.cut(point, "^copy")
+    _cut(db, _copy(db, 9))
+    assert connect().value("select count(*) from t") == rows
+
+
+def test_copy_outside_a_transaction_outlives_its_client(db, connect, cluster):
+    """[DG:copy-usage_notes-multiple-files]"""
+    db.run("create table t (a int)")
+    copy = _copy(db, 100_000)
+    sender = threading.Thread(target=lambda: _cut(db, copy))
+    sender.start()
+    time.sleep(0.15)
+    db.connection._usock.shutdown(2)
+    sender.join()
+    other = connect()
+    deadline = time.monotonic() + 20
+    while not other.value("select count(*) from t") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert other.value("select count(*) from t") == 100_000
+
+
+def test_cut_before_the_answer_to_commit(db, connect, faults):
+    db.run("create table t (a int)")
+    db.run("begin")
+    db.run("insert into t values (1)")
+    faults.cut("after", "^commit")
+    _cut(db, "commit")
+    assert connect().value("select count(*) from t") == 1
+
+
+def test_cut_before_commit(db, connect, faults):
+    db.run("create table t (a int)")
+    db.run("begin")
+    db.run("insert into t values (1)")
+    faults.cut("before", "^commit")
+    _cut(db, "commit")
+    assert connect().value("select count(*) from t") == 0
+
+
+@pytest.mark.parametrize("error", [SERIALIZABLE_VIOLATION, DEADLOCK])
+def test_statement_made_to_fail(db, faults, error):
+    db.run("create table t (a int)")
+    db.run("begin")
+    faults.fail(error, "^insert")
+    fields = db.error("insert into t values (1)")
+    assert (fields["C"], fields["M"]) == (error.sqlstate, error.message)
+    db.refused("select 1", "current transaction is aborted")
+    db.run("rollback")
+    db.run("insert into t values (1)")
+
+
+def test_refused_login(cluster, connect, faults):
+    faults.refuse_logins(1)
+    with pytest.raises(redshift_connector.error.Error):
+        connect()
+    assert connect().value("select 1") == 1
