@@ -39,10 +39,17 @@ BATCH_BYTES = 4 * 1024**3  # also the disk that objects fetched from S3 take at 
 QUIETLY = ("--log-level", "none", "--log-level-file", "debug")
 REPORT = "load_staging: "  # how the macros mark what they tell
 NO_PROFILE = "Copy profiles.yml.example to profiles.yml, or see --profiles-dir."
+LOST = (
+    "The connection to the database was lost; what was under way is undone, unless it had just"
+    " ended. Run load_staging.py again, it goes on with what is not loaded."
+)
 HINTS = {
     "Could not find profile": NO_PROFILE,
     "/.dbt' does not exist": NO_PROFILE,
     "Could not set lock on file": "Another process has the database open; try again once it ends.",
+    "Broken pipe": LOST,
+    "BrokenPipe": LOST,
+    "Connection reset": LOST,
     "another load": "Nothing of this batch was loaded; run load_staging.py again.",
     "NULL value into column load_id": (
         "Another load came in between. Nothing of this batch was loaded; run load_staging.py again."

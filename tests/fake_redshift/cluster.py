@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from psycopg import sql
 
 from .copy_serve import ERROR_STYLES
 from .faults import Faults
-from .postgres import PostgresServer
+from .postgres import PostgresServer, is_open_to_all
 from .server import LoggedStatement, Proxy, Settings, socket_path
 from .system_log import SystemLog
 
@@ -95,7 +96,7 @@ class FakeRedshift:
     def start(self) -> None:
         """Start PostgreSQL, S3 and the proxy; returns when clients can connect."""
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix="redshift-", dir=_short_temporary_folder()))
+            self._folder = Path(tempfile.mkdtemp(prefix="redshift-", dir=_temporary_folder()))
             self._postgres = PostgresServer(self._folder, self._data_dir)
             self._postgres.start()
             self._create_database()
@@ -149,9 +150,9 @@ class FakeRedshift:
         """The address of the S3 endpoint that COPY reads from."""
         return self._s3_endpoint or f"http://{self.host}:{self.s3_port}"
 
-    @property
+    @cached_property
     def s3(self) -> Any:
-        """A boto3 client of that endpoint. The bucket BUCKET exists."""
+        """A boto3 client of that endpoint, which threads may share. The bucket BUCKET exists."""
         return boto3.session.Session().client(
             "s3",
             endpoint_url=self.s3_endpoint,
@@ -205,7 +206,7 @@ class FakeRedshift:
             database=DATABASE,
             region=self.region,
             error_style=self.error_style,
-            make_s3=lambda: self.s3,
+            s3=self.s3,
             log=self._log,
             faults=self.faults,
             statements=self.statements,
@@ -232,6 +233,9 @@ class FakeRedshift:
         self._thread = None
 
 
-def _short_temporary_folder() -> str | None:
-    """The temporary folder, or /tmp where its name leaves no room for a socket's."""
-    return None if len(tempfile.gettempdir()) < 60 else "/tmp"
+def _temporary_folder() -> str | None:
+    """Where to make the temporary folder: not where a socket's name gets too long, and not where
+    the user that PostgreSQL runs as cannot go; None for the usual place."""
+    usual = Path(tempfile.gettempdir())
+    fits = len(str(usual)) < 60 and (os.geteuid() != 0 or is_open_to_all(usual))
+    return None if fits else "/tmp"

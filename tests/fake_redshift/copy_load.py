@@ -10,7 +10,7 @@ from .copy_source import Source, SourceFile
 from .copy_values import Column, ValueRefused, json_text, make_converter
 from .errors import RedshiftError
 
-_CHUNK_ROWS = 2000
+_CHUNK_BYTES = 256 * 1024
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
@@ -93,14 +93,17 @@ class Load:
 
     def _file(self, file: SourceFile, reader: RootReader) -> Iterator[bytes]:
         rows: list[bytes] = []
+        size = 0
         for root in reader:
             row = self._row(file, reader, root)
             if row is not None:
                 rows.append(row)
+                size += len(row)
             elif self.failed:
                 return
-            if len(rows) >= _CHUNK_ROWS:
+            if size >= _CHUNK_BYTES:
                 yield self._flush(rows)
+                size = 0
         if rows:
             yield self._flush(rows)
 

@@ -88,7 +88,7 @@ async def serve(session: Session, command: CopyCommand, statement: str) -> int:
     started = datetime.now(UTC).replace(tzinfo=None)
     target = await _target(session, command)
     settings = session.settings
-    source = Source(command, await session.in_thread(settings.make_s3), settings.region)
+    source = Source(command, settings.s3, settings.region)
     load = Load(command, source, target.columns)
     if target.defaults:
         listed = ", ".join(f"({expression})::text" for expression in target.defaults)
@@ -112,6 +112,7 @@ async def serve(session: Session, command: CopyCommand, statement: str) -> int:
         session.pending_copy_id = query_id
         raise
     await session.query(last_copy(query_id, load.rows))
+    await session.note_insert(command.quoted_table)
     await session.in_thread(settings.log.record, load, "completed", identity)
     table = command.table_name
     session.notify(

@@ -39,6 +39,7 @@ class Source:
         self._command = command
         self._s3 = s3
         self._region = command.region or region
+        self._checked: set[str] = set()
 
     def files(self) -> list[SourceFile]:
         """The objects to load, in order; raises RedshiftError if there is none."""
@@ -69,9 +70,15 @@ class Source:
         decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         body = self._call("get_object", file.bucket, Key=file.key)["Body"]
         unpack = _unpacker(self._command.compression)
-        for chunk in body.iter_chunks(_CHUNK):
+        chunks = body.iter_chunks(_CHUNK)
+        while True:
             try:
+                chunk = next(chunks, None)
+                if chunk is None:
+                    break
                 data = unpack(chunk)
+            except botocore.exceptions.BotoCoreError as error:
+                raise RedshiftError(f"S3 cannot be read: {error}") from error
             except (zlib.error, OSError) as error:
                 raise RedshiftError(
                     f"Failed to decompress file {file.url}: {error}", detail="code: 15001"
@@ -139,6 +146,9 @@ class Source:
             raise
 
     def _check_region(self, bucket: str) -> None:
+        if bucket in self._checked:
+            return
+        self._checked.add(bucket)
         location = self._call("get_bucket_location", bucket).get("LocationConstraint")
         if (location or "us-east-1") != self._region:
             raise RedshiftError(

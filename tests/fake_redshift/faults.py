@@ -36,6 +36,8 @@ class Faults:
     def cut(self, point: str, statement: str, times: int = 1) -> None:
         """Cut the connection at a statement that matches the regular expression `statement`.
 
+        The text that is matched has no comments before its first word.
+
         point: 'before' the statement runs, 'during' (COPY only: some rows are on their way), or
         'after' it ran, its answer not sent. `cut("after", "^commit")` commits and does not say so.
         """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from . import ddl, refuse
 from .copy_command import CopyCommand, parse_copy
 from .errors import RedshiftError, not_supported, syntax_error
+from .relations import relations
 from .rewrite import OWN_SCHEMA, Rewriter, rewrite
 from .tokens import Statement, literal
 
@@ -33,7 +34,8 @@ class Plan:
     copy: set for a COPY from S3, which the proxy serves itself; sql then does nothing.
     commits_first: TRUNCATE, which ends the open transaction. outside_transaction: the command's
     name if it is refused inside a transaction block. merge_source: a relation that must be a table.
-    inserts_into: the target of an INSERT, noted for sys_query_detail.
+    inserts_into: the target of an INSERT, noted for sys_query_detail. body: the statement without
+    the comments around it.
     """
 
     statement: str
@@ -44,6 +46,7 @@ class Plan:
     outside_transaction: str | None = None
     merge_source: str | None = None
     inserts_into: str | None = None
+    body: str = ""
 
     @property
     def is_served_by_proxy(self) -> bool:
@@ -52,6 +55,16 @@ class Plan:
 
 def make_plan(statement: Statement) -> Plan:
     """The plan for a statement; raises RedshiftError for one that Redshift refuses."""
+    try:
+        plan = _plan(statement)
+    except (LookupError, StopIteration, ValueError) as error:
+        raise syntax_error("end of input") from error
+    plan.body = statement.source(0, len(statement))
+    return plan
+
+
+def _plan(statement: Statement) -> Plan:
+    refuse.check_reserved(statement)
     first = statement.word(0)
     builder = _BUILDERS.get(first)
     if builder is not None:
@@ -136,7 +149,7 @@ def _create_view(statement: Statement) -> Plan:
         at = statement.partner[at] + 1
     if statement.word(at) != "as":
         raise syntax_error(statement.text(at))
-    for name in refuse.relations(statement).user:
+    for name in relations(statement).user:
         if len(name) == 1:
             raise RedshiftError(
                 f'relation "{name[0]}" must be qualified with a schema in a late-binding view',
@@ -169,9 +182,6 @@ def _create_materialized_view(statement: Statement) -> Plan:
     )
 
 
-_USER_OPTIONS = ("createdb", "nocreatedb", "createuser", "nocreateuser")
-
-
 def _user(statement: Statement) -> str:
     name = _quoted(statement.dotted_name(2)[0])
     options = ["login"]
@@ -179,7 +189,7 @@ def _user(statement: Statement) -> str:
         if token.word == "password":
             disabled = statement.word(i + 1) == "disable"
             options.append("password " + ("null" if disabled else statement.text(i + 1)))
-        elif token.word in _USER_OPTIONS[:2]:
+        elif token.word in ("createdb", "nocreatedb"):
             options.append(token.word)
         elif token.word == "group":
             options.append("in role " + _quoted(statement.dotted_name(i + 1)[0]))
@@ -227,7 +237,6 @@ def _vacuum(statement: Statement) -> Plan:
     return Plan(
         statement.sql,
         f"vacuum {_quoted(names)}".strip(),
-        outside_transaction="VACUUM",
     )
 
 

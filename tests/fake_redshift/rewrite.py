@@ -321,13 +321,13 @@ _RULES: dict[str, Rule] = {
     "approximate": _approximate,
     "pg_constraint": _constraints_table,
     "pg_catalog": _pg_catalog,
-    **dict.fromkeys(_PART_FUNCTIONS, _date_part_function),
-    **dict.fromkeys(_OVERRIDDEN, _overridden),
-    **dict.fromkeys(
-        (
+    **{name: _date_part_function for name in _PART_FUNCTIONS},
+    **{name: _overridden for name in _OVERRIDDEN},
+    **{
+        name: _cast_type
+        for name in (
             *("decimal", "numeric", "dec", "varchar", "nvarchar", "character", "char"),
             *("text", "bpchar", "nchar", "datetime"),
-        ),
-        _cast_type,
-    ),
+        )
+    },
 }

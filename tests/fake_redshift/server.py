@@ -20,7 +20,7 @@ from .faults import Faults
 from .plan import Plan, make_plan
 from .postgres import PORT
 from .system_log import SystemLog
-from .tokens import split
+from .tokens import literal, split
 from .translate import client_tag, translate_error
 from .wire import Message
 
@@ -47,14 +47,14 @@ class LoggedStatement:
 class Settings:
     """What the sessions of one cluster share.
 
-    error_style is 'provisioned' or 'serverless', see copy_serve. make_s3 gives a boto3 client.
+    error_style is 'provisioned' or 'serverless', see copy_serve. s3 is a boto3 client.
     """
 
     socket: Path
     database: str
     region: str
     error_style: str
-    make_s3: Callable[[], Any]
+    s3: Any
     log: SystemLog
     faults: Faults
     statements: list[LoggedStatement]
@@ -96,6 +96,7 @@ class Session:
         self._running: deque[_Running] = deque()
         self._statements: dict[str, Plan | None] = {}
         self._portals: dict[str, Plan | None] = {}
+        self._parsed = ""
         self._skipping = False
         self._failed = False
         self._silent = False
@@ -219,6 +220,8 @@ class Session:
             translated = await self.in_thread(translate_error, fields, self.settings.log, self.pid)
             message = wire.fields(b"E", translated)
             self._failed = True
+            if not self._running:
+                self._log_refused(self._parsed, translated["M"])
             self._end_statement(error=translated["M"])
             self._running.clear()
         elif message.kind in (b"C", b"I", b"s"):
@@ -235,7 +238,7 @@ class Session:
         shown = client_tag(tag, plan.tag if plan else None)
         last = tag.split()[-1]
         self._end_statement(tag=shown, rows=int(last) if last.isdigit() else None)
-        if plan and self.settings.faults.take("after", plan.statement):
+        if plan and self.settings.faults.take("after", plan.body):
             self._silent = True
             self._writer.transport.abort()
             raise ConnectionCut
@@ -291,7 +294,7 @@ class Session:
         except RedshiftError as error:
             await self._refuse(error, sql)
             return
-        self._statements[name] = plan
+        self._statements[name], self._parsed = plan, sql
         text = plan.sql if plan else sql
         self._backend_writer.write(wire.parse(name, text, message.body[at:]).encode())
 
@@ -351,13 +354,10 @@ class Session:
         self._backend_writer.write(message.encode())
         if plan.inserts_into:
             await self._settle()
-            if not self._failed:
-                await self._note_insert(plan)
-            self._failed_until_sync()
-
-    def _failed_until_sync(self) -> None:
-        if self._failed:
-            self._skipping = True
+            if self._failed:
+                self._skipping = True
+            else:
+                await self.note_insert(plan.inserts_into)
 
     async def _on_sync(self, message: Message) -> None:
         self._skipping = self._failed = False
@@ -395,13 +395,14 @@ class Session:
         self._backend_writer.write(wire.query(plan.sql).encode())
         await answers.done
         if plan.inserts_into and not self._failed:
-            await self._note_insert(plan)
+            await self.note_insert(plan.inserts_into)
 
-    async def _note_insert(self, plan: Plan) -> None:
-        await self.query(f"select pg_redshift.note_insert($x${plan.inserts_into}$x$)")
+    async def note_insert(self, table: str) -> None:
+        """Keep for sys_query_detail that rows went into a table."""
+        await self.query(f"select pg_redshift.note_insert({literal(table)})")
 
     def _take_fault(self, plan: Plan) -> None:
-        fault = self.settings.faults.take("before", plan.statement)
+        fault = self.settings.faults.take("before", plan.body)
         if isinstance(fault, RedshiftError):
             raise fault
         if fault:
@@ -422,13 +423,14 @@ class Session:
                 await self._truncate(plan)
                 rows = None
             else:
-                rows = await copy_serve.serve(self, plan.copy, plan.statement)
+                rows = await copy_serve.serve(self, plan.copy, plan.body)
         except RedshiftError as error:
             self._end_statement(error=error.message)
+            self._failed = True
             raise
         tag = plan.tag or "TRUNCATE TABLE"
         self._end_statement(tag=tag, rows=rows)
-        if self.settings.faults.take("after", plan.statement):
+        if self.settings.faults.take("after", plan.body):
             self.cut()
         self._writer.write(wire.command_complete(tag).encode())
 
@@ -497,17 +499,17 @@ class Session:
         if self.status == b"T":
             with contextlib.suppress(RedshiftError):
                 await self.query("abort the transaction")
-        if not any(
-            e.session == self.pid and e.error == error.message for e in self._last_entries()
-        ):
-            entry = LoggedStatement(self.pid, sql.strip(), error=error.message, duration=0.0)
-            self.settings.statements.append(entry)
+        if not self._failed:
+            self._log_refused(sql, error.message)
         self._skipping = self._failed = True
         self._send_error(error)
         await self._writer.drain()
 
-    def _last_entries(self) -> list[LoggedStatement]:
-        return self.settings.statements[-1:]
+    def _log_refused(self, sql: str, error: str) -> None:
+        entry = LoggedStatement(self.pid, sql.strip(), error=error, duration=0.0)
+        self.settings.statements.append(entry)
+        if self.settings.on_statement:
+            self.settings.on_statement(entry)
 
     def _send_error(self, error: RedshiftError, severity: str = "ERROR") -> None:
         fields = error.fields() | {"S": severity}

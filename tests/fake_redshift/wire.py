@@ -66,8 +66,6 @@ def parse(name: str, sql: str, rest: bytes) -> Message:
 
 SYNC = Message(b"S", b"")
 COPY_DONE = Message(b"c", b"")
-PASSWORD_REQUEST = Message(b"R", struct.pack("!I", 3))
-AUTHENTICATION_OK = Message(b"R", struct.pack("!I", 0))
 
 
 def copy_fail(reason: str) -> Message:

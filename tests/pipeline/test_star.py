@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from .conftest import Project, event, input_files, song
 from .expected_star import Load, expected_star
 
@@ -29,16 +31,21 @@ def test_the_star_is_the_expected_one(
 
     again = project.load()
     assert "Nothing new." in again.output
-    project.dbt("build")
+    project.dbt("run")
     for table, rows in first.items():
         assert project.query(f"select * from {table} order by 1") == rows, table
 
     marts = project.marts()
     project.load("--full-refresh")
-    project.dbt("build", "--full-refresh")
+    project.dbt("run", "--full-refresh")
     assert project.marts() == marts
 
 
+@pytest.mark.parametrize(
+    ("engine", "data"),
+    [("local", "sample"), ("local", "real"), ("redshift", "sample")],
+    indirect=True,
+)
 def test_the_order_of_loads_does_not_matter(
     new_project: Callable[..., Project], engine: str, data: Path
 ) -> None:

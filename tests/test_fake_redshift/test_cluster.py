@@ -3,12 +3,19 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.fake_redshift import DATABASE, USER, FakeRedshift
 
@@ -17,13 +24,21 @@ from .conftest import Client
 _ROOT = Path(__file__).parents[2]
 
 
-def test_command_line(tmp_path):
+@pytest.fixture
+def folder():
+    """A folder that the user PostgreSQL runs as can reach."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        os.chmod(name, 0o777)
+        yield Path(name)
+
+
+def test_command_line(folder):
     """Prints what dbt and boto3 need, serves, and cleans up after Ctrl-C."""
-    log = tmp_path / "statements.jsonl"
+    log = folder / "statements.jsonl"
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.fake_redshift", "--port", "0", "--statement-log", str(log)],
         cwd=_ROOT,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=os.environ | {"TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -49,16 +64,36 @@ def test_command_line(tmp_path):
     assert process.wait(30) == 0
     process.stdout.close()
     assert [json.loads(line)["sql"] for line in log.open()][0:1] == ["BEGIN"]
-    assert [p.name for p in tmp_path.iterdir() if p.name.startswith("redshift-")] == []
+    assert [p.name for p in folder.iterdir() if p.name.startswith("redshift-")] == []
 
 
-def test_data_outlives_a_restart_and_a_data_folder_the_cluster(tmp_path):
-    tmp_path.chmod(0o755)
-    for parent in list(tmp_path.parents)[:3]:
-        if parent.owner() == tmp_path.owner() and parent != Path("/tmp"):
-            parent.chmod(0o755)
-    folder = tmp_path / "data"
-    with FakeRedshift(data_dir=folder, password="Known123") as cluster:
+def test_postgres_ends_with_a_killed_process(folder):
+    """No server is left behind, however its owner ends."""
+    code = (
+        "import time; from tests.fake_redshift import FakeRedshift; c = FakeRedshift(); c.start(); "
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=_ROOT,
+        env=os.environ | {"TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout.readline() == b"ready\n"
+    (data,) = folder.glob("redshift-*/data/postmaster.pid")
+    server = int(data.read_text().split()[0])
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{server}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{server}").exists()
+
+
+def test_data_outlives_a_restart_and_a_data_folder_the_cluster(folder):
+    data = folder / "data"
+    with FakeRedshift(data_dir=data, password="Known123") as cluster:
         db = Client(cluster)
         db.run("create table t (a int)")
         db.run("insert into t values (1)")
@@ -66,7 +101,7 @@ def test_data_outlives_a_restart_and_a_data_folder_the_cluster(tmp_path):
         with pytest.raises(Exception):  # noqa: B017
             db.run("select 1")
         assert Client(cluster).value("select a from t") == 1
-    with FakeRedshift(data_dir=folder, password="Other123", isolation="serializable") as cluster:
+    with FakeRedshift(data_dir=data, password="Other123", isolation="serializable") as cluster:
         db = Client(cluster)
         assert db.value("select a from t") == 1
         level = db.value("select trim(isolation_level) from stv_db_isolation_level")
@@ -97,3 +132,46 @@ def test_admin_sees_the_same_data(db, cluster):
     db.run("create table seen (a int)")
     with cluster.admin() as admin:
         assert admin.execute(f"select count(*) from {db.schema}.seen").fetchone() == (0,)
+
+
+def test_tls(tmp_path):
+    """With a certificate the proxy speaks TLS; without one it says no."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    _make_certificate(key, certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with FakeRedshift(tls=context) as cluster:
+        dsn = f"host=127.0.0.1 port={cluster.port} user={USER} dbname={DATABASE}"
+        with psycopg.connect(f"{dsn} sslmode=require", password=cluster.password) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+            assert connection.pgconn.ssl_in_use
+
+
+def test_no_tls(cluster):
+    dsn = f"host=127.0.0.1 port={cluster.port} user={USER} dbname={DATABASE} sslmode=require"
+    with pytest.raises(psycopg.OperationalError, match="SSL"):
+        psycopg.connect(dsn, password=cluster.password)
+
+
+def _make_certificate(key_file: Path, certificate_file: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

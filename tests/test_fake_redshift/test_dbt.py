@@ -3,11 +3,11 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from dbt.cli.main import dbtRunner
 
 from .conftest import Client
 
@@ -15,22 +15,20 @@ _PROJECT = Path(__file__).parent / "dbt_project"
 
 
 class Dbt:
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder, self.environment = folder, os.environ | environment
+    """Runs dbt in this process, which spares its start-up."""
 
-    def __call__(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-c", "from dbt.cli.main import cli; cli()"),
-                *("--no-use-colors", *arguments, "--project-dir", ".", "--profiles-dir", "."),
-            ],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-        return done.stdout
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder, self.environment = folder, environment
+
+    def __call__(self, *arguments: str) -> list[str]:
+        """Run one dbt command, which must succeed; the messages that it logs."""
+        messages: list[str] = []
+        runner = dbtRunner(callbacks=[lambda event: messages.append(event.info.msg)])
+        folders = ["--project-dir", str(self.folder), "--profiles-dir", str(self.folder)]
+        with mock.patch.dict(os.environ, self.environment):
+            done = runner.invoke(["--quiet", *arguments, *folders])
+        assert done.success, "\n".join(messages)[-4000:] + str(done.exception)
+        return messages
 
     def artifact(self, name: str) -> dict:
         return json.loads((self.folder / "target" / name).read_text())
@@ -120,13 +118,13 @@ def test_docs_describe_every_relation_once(built, dbt):
 
 def test_source_freshness(built, dbt):
     """select max(loaded_at), getdate(). [CORE:freshness.sql]"""
-    assert "PASS freshness of raw.events" in dbt("source", "freshness")
+    assert any("PASS freshness of raw.events" in m for m in dbt("source", "freshness"))
 
 
 def test_full_refresh_and_single_commands(built, dbt):
     dbt("run", "--full-refresh", "--select", "plays+")
-    assert "All checks passed" in dbt("debug")
-    assert "paid" in dbt("show", "--select", "levels_played")
+    assert any("All checks passed" in m for m in dbt("debug"))
+    assert any("paid" in m for m in dbt("show", "--select", "levels_played"))
 
 
 def test_datasharing_profile_uses_show_commands(built, dbt):

@@ -156,6 +156,15 @@ def test_server_says_it_is_redshift(db):
     assert cursor.rowcount == 2
 
 
+@pytest.mark.parametrize(
+    "sql", ["copy t from", "create table t (a int identity)", "select (", "grant"]
+)
+def test_broken_statements_are_syntax_errors(db, sql):
+    """The session lives on."""
+    assert db.error(sql)["C"] == "42601"
+    assert db.value("select 1") == 1
+
+
 def test_prepared_statements_hold_one_command(db):
     db.refused("select 1; select 2", "multiple commands")
 
@@ -164,7 +173,8 @@ def test_statement_log(db, cluster):
     db.run("create table t (a int)")
     db.run("insert into t values (1), (2)")
     db.error("select * from missing")
-    mine = [s for s in cluster.statements if s.session == db.value("select pg_backend_pid()")]
+    pid = db.value("select pg_backend_pid()")
+    mine = [s for s in list(cluster.statements) if s.session == pid]
     insert, failed = mine[-3:-1]
     assert (insert.sql, insert.tag, insert.rows) == (
         "insert into t values (1), (2)",
@@ -243,7 +253,7 @@ def test_cut_before_the_answer_to_commit(db, connect, faults):
     db.run("begin")
     db.run("insert into t values (1)")
     faults.cut("after", "^commit")
-    _cut(db, "commit")
+    _cut(db, "/* a comment, as dbt's */ commit")
     assert connect().value("select count(*) from t") == 1
 
 

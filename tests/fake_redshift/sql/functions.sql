@@ -198,8 +198,9 @@ create function pg_catalog.json_array_length(value text) returns integer
     language sql immutable strict as $$ select json_array_length($1::json) $$;
 create function pg_catalog.json_extract_array_element_text(value text, place integer)
     returns varchar language sql immutable strict as $$ select $1::json ->> $2 $$;
+-- Stable, so that the planner does not run it on constants that a CASE protects it from.
 create function pg_redshift.json_path(value text, path text[]) returns varchar
-language plpgsql immutable as $$
+language plpgsql stable as $$
 begin
     if value is null then
         return null;
@@ -211,15 +212,15 @@ exception when invalid_text_representation then
 end
 $$;
 create function pg_redshift.json_extract_path_text(value text, variadic path text[])
-    returns varchar language sql immutable as $$ select pg_redshift.json_path($1, $2) $$;
+    returns varchar language sql stable as $$ select pg_redshift.json_path($1, $2) $$;
 create function pg_redshift.json_extract_path_text(value text, a text, null_if_invalid boolean)
-    returns varchar language sql immutable as $$
+    returns varchar language sql stable as $$
     select case when not null_if_invalid or value is json
         then pg_redshift.json_path(value, array[a]) end
 $$;
 create function pg_redshift.json_extract_path_text(
     value text, a text, b text, null_if_invalid boolean
-) returns varchar language sql immutable as $$
+) returns varchar language sql stable as $$
     select case when not null_if_invalid or value is json
         then pg_redshift.json_path(value, array[a, b]) end
 $$;
