@@ -1,5 +1,5 @@
 # Everything a developer or CI does. `make run` and `make test` need nothing but
-# Python 3.10 or later; they install what else they need into .venv.
+# Python 3.11 or later; they install what else they need into .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -20,8 +20,8 @@ run: .venv/local profiles.yml ## Load and build, on DuckDB and the sample unless
 test: .venv/dev profiles.yml lint ## Run everything that CI checks
 	$(BIN)/python -m pytest --numprocesses auto
 
-standin: .venv/dev ## Run the stand-in for Redshift until Ctrl-C
-	$(BIN)/python -m tests.fake_redshift
+standin: .venv/dev ## Run a stand-in for Redshift, the sample in its S3, until Ctrl-C
+	$(BIN)/python -m tests.fake_redshift --upload sample_data
 
 lint: .venv/dev profiles.yml ## Check the style of SQL and Python
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from .cluster import FakeRedshift
+from .cluster import BUCKET, FakeRedshift
 from .copy_serve import ERROR_STYLES
 from .server import LoggedStatement
 
@@ -23,6 +23,11 @@ from .server import LoggedStatement
     type=click.Path(path_type=Path, dir_okay=False),
     help="Append every statement to this file, one JSON object a line.",
 )
+@click.option(
+    "--upload",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Copy this folder's files into the bucket first.",
+)
 @click.option("--s3-endpoint", help="Use this S3 endpoint instead of starting one.")
 @click.option("--error-style", type=click.Choice(ERROR_STYLES), default=ERROR_STYLES[0])
 def main(
@@ -30,6 +35,7 @@ def main(
     s3_port: int,
     data_dir: Path | None,
     statement_log: Path | None,
+    upload: Path | None,
     s3_endpoint: str | None,
     error_style: str,
 ) -> None:
@@ -53,6 +59,9 @@ def main(
         error_style=error_style,
         on_statement=write if statement_log else None,
     ) as cluster:
+        for path in sorted(upload.rglob("*")) if upload else []:
+            if path.is_file():
+                cluster.s3.upload_file(str(path), BUCKET, path.relative_to(upload).as_posix())
         for name, value in cluster.environment.items():
             click.echo(f"export {name}={shlex.quote(value)}")
         click.echo("# ready; Ctrl-C stops it")

@@ -11,13 +11,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import boto3
 import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.fake_redshift import DATABASE, USER, FakeRedshift
+from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift
 
 from .conftest import Client
 
@@ -35,8 +36,11 @@ def folder():
 def test_command_line(folder):
     """Prints what dbt and boto3 need, serves, and cleans up after Ctrl-C."""
     log = folder / "statements.jsonl"
+    (folder / "input" / "a").mkdir(parents=True)
+    (folder / "input" / "a" / "1.json").write_text('{"a": 1}')
+    options = ["--port", "0", "--statement-log", str(log), "--upload", str(folder / "input")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.fake_redshift", "--port", "0", "--statement-log", str(log)],
+        [sys.executable, "-m", "tests.fake_redshift", *options],
         cwd=_ROOT,
         env=os.environ | {"TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
@@ -60,6 +64,14 @@ def test_command_line(folder):
     )
     with psycopg.connect(dsn) as connection:
         assert connection.execute("select len('abc')").fetchone() == (3,)
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=environment["AWS_ENDPOINT_URL_S3"],
+        region_name=environment["AWS_DEFAULT_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    assert s3.get_object(Bucket=BUCKET, Key="a/1.json")["Body"].read() == b'{"a": 1}'
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     process.stdout.close()
