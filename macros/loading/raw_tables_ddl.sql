@@ -8,7 +8,7 @@
     {% set statements = [] %}
     {% if not present and not _has_raw_schema() %}
         {% do statements.append(
-            "create schema if not exists " ~ raw_relation("loads").without_identifier().include(database=false)
+            "create schema if not exists " ~ raw_relation("loads").without_identifier()
         ) %}
     {% endif %}
 

@@ -103,34 +103,50 @@ changed_keys as (
 
 ),
 
+changed_songs as (
+
+    select distinct song_key from changed_keys
+
+),
+
+changed_artists as (
+
+    select distinct artist_key from changed_keys
+
+),
+
 earlier_plays as (
 
     select
-        songplay_id,
-        start_time,
-        user_id,
-        level,
-        session_id,
-        item_in_session,
-        location,
-        user_agent,
-        song_title,
-        artist_name,
-        song_length,
-        song_key,
-        artist_key,
-        loaded_at,
-        song_id as previous_song_id,
-        artist_id as previous_artist_id
+        earlier.songplay_id,
+        earlier.start_time,
+        earlier.user_id,
+        earlier.level,
+        earlier.session_id,
+        earlier.item_in_session,
+        earlier.location,
+        earlier.user_agent,
+        earlier.song_title,
+        earlier.artist_name,
+        earlier.song_length,
+        earlier.song_key,
+        earlier.artist_key,
+        earlier.loaded_at,
+        earlier.song_id as previous_song_id,
+        earlier.artist_id as previous_artist_id
 
-    from {{ this }}
+    from {{ this }} as earlier
+
+    left join changed_songs on earlier.song_key = changed_songs.song_key
+
+    left join changed_artists
+        on earlier.artist_key = changed_artists.artist_key
+
+    left join new_plays on earlier.songplay_id = new_plays.songplay_id
 
     where
-        (
-            song_key in (select song_key from changed_keys)
-            or artist_key in (select artist_key from changed_keys)
-        )
-        and songplay_id not in (select songplay_id from new_plays)
+        coalesce(changed_songs.song_key, changed_artists.artist_key) is not null
+        and new_plays.songplay_id is null
 
 ),
 {% endif %}

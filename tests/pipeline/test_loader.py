@@ -161,7 +161,7 @@ def test_a_changed_file_is_reported(project: Project) -> None:
 def test_a_dry_run_prints_the_sql_and_changes_nothing(local_project: Project) -> None:
     run = local_project.load("--dry-run")
     assert not local_project.database.exists()
-    for part in ("create schema", "create table", '"sparkify"."sparkify_raw"."staging_events"'):
+    for part in ("create schema", "create table", '"sparkify_raw"."staging_events"'):
         assert part in run.output
     assert run.output.count("begin transaction;") == run.output.count("commit;") == 2
 
@@ -175,9 +175,7 @@ def test_a_dry_run_prints_the_sql_and_changes_nothing(local_project: Project) ->
     # It is the very SQL that a load runs.
     local_project.load()
     log = (local_project.folder / "logs" / "dbt.log").read_text()
-    insert = re.search(
-        r'insert into "sparkify"."sparkify_raw"."staging_events".*?\nfrom', log, re.S
-    )
+    insert = re.search(r'insert into "sparkify_raw"."staging_events".*?\nfrom', log, re.S)
     assert insert and insert[0] in run.output
 
 

@@ -347,7 +347,7 @@ def test_refused_tls(redshift_project: RedshiftProject) -> None:
 @pytest.mark.parametrize("point", ["before", "during", "after"])
 def test_a_connection_that_is_cut_at_copy(redshift_project: RedshiftProject, point: str) -> None:
     project = redshift_project
-    project.cluster.faults.cut(point, r'copy "dev"."sparkify_raw"."staging_events"')
+    project.cluster.faults.cut(point, r'copy "sparkify_raw"."staging_events"')
     refused(project, "The connection to the database was lost")
     project.load()
     assert project.query(EVENT_COUNT) == [(3,)]
