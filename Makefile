@@ -18,7 +18,7 @@ run: .venv/local profiles.yml ## Load and build, on DuckDB and the sample unless
 	$(BIN)/dbt build
 
 test: .venv/dev profiles.yml lint ## Run everything that CI checks
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 standin: .venv/dev ## Run a stand-in for Redshift, the sample in its S3, until Ctrl-C
 	$(BIN)/python -m tests.fake_redshift --upload sample_data

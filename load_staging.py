@@ -170,10 +170,10 @@ def files_at(files: list[File], runs: list[list[int]]) -> list[File]:
     return [file for first, last in runs for file in files[first : last + 1]]
 
 
-def load(dbt: Dbt, plan: Plan, dry_run: bool) -> None:
+def load(dbt: Dbt, planned: Plan, dry_run: bool) -> None:
     """Loads the planned files batch by batch, each in one transaction."""
-    source, last_load, replace = plan.source, plan.last_load, plan.replace
-    for batch in batches(plan.files, dbt.engine):
+    source, last_load, replace = planned.source, planned.last_load, planned.replace
+    for batch in batches(planned.files, dbt.engine):
         if source.loaded and dbt.engine == "redshift":
             time.sleep(1)  # loads are told apart by the second there
         started = time.monotonic()
