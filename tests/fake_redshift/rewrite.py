@@ -296,13 +296,16 @@ def type_name(statement: Statement, index: int, is_column: bool) -> tuple[str, i
     return None
 
 
-def _constraints_table(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
-    return f"{OWN_SCHEMA}.pg_constraint", index + 1
+_OWN_CATALOGS = ("pg_attribute", "pg_constraint")
+
+
+def _own_catalog(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    return f"{OWN_SCHEMA}.{rewriter.statement.word(index)}", index + 1
 
 
 def _pg_catalog(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     if rewriter.statement.text(index + 1) == "." and rewriter.statement.word(index + 2) in (
-        "pg_constraint",
+        *_OWN_CATALOGS,
         *_OVERRIDDEN,
     ):
         return f"{OWN_SCHEMA}.{rewriter.statement.word(index + 2)}", index + 3
@@ -319,9 +322,9 @@ _RULES: dict[str, Rule] = {
     "sysdate": _sysdate,
     "minus": _minus,
     "approximate": _approximate,
-    "pg_constraint": _constraints_table,
     "pg_catalog": _pg_catalog,
     **{name: _date_part_function for name in _PART_FUNCTIONS},
+    **{name: _own_catalog for name in _OWN_CATALOGS},
     **{name: _overridden for name in _OVERRIDDEN},
     **{
         name: _cast_type

@@ -257,7 +257,7 @@ def test_every_dbt_command_works(redshift_project: RedshiftProject) -> None:
     project.load()
     project.dbt("build")
     project.dbt("build", "--full-refresh")
-    project.cluster.faults.fail(SERIALIZABLE_VIOLATION, 'create table .*"dim_time__dbt_tmp"')
+    project.cluster.faults.fail(SERIALIZABLE_VIOLATION, r'create\s+table\s+.*"dim_time__dbt_tmp"')
     run = project.run(DBT, "run", "--target", "redshift")
     assert "Failure in model dim_time" in run.output
     project.dbt("retry")
