@@ -77,9 +77,12 @@ def test_compiled_sql_is_redshifts(redshift_project: RedshiftProject) -> None:
     assert len(statements) > 100
     # What a build after the first one sends is another text in these.
     shutil.rmtree(project.folder / "target" / "compiled")
-    selection = ["--select", "config.materialized:incremental", "--resource-type", "model"]
-    project.dbt("compile", *selection)
-    incremental = compiled_sql(project, "incremental build")
+    project.dbt("compile", "--select", "config.materialized:incremental")
+    incremental = {
+        name: sql
+        for name, sql in compiled_sql(project, "incremental build").items()
+        if name.startswith("models/") and ".yml/" not in name
+    }
     assert len(incremental) == 3
     assert all("1970" not in sql for sql in incremental.values())
     statements |= incremental
