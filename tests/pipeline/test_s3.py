@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import pytest
@@ -115,3 +117,30 @@ def test_a_dry_run_fetches_nothing(local_project: Project, s3) -> None:
     run = local_project.load("--select", "staging_events", "--dry-run")
     assert run.output.count("commit;") == 1
     assert not local_project.database.exists()
+
+
+class AccessDenied(BaseHTTPRequestHandler):
+    """An S3 that lets nobody in."""
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def test_access_denied(local_project: Project, s3) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), AccessDenied)
+    threading.Thread(target=server.serve_forever).start()
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+    try:
+        run = local_project.load(fails=True, AWS_ENDPOINT_URL_S3=endpoint)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert "s3://music/log_data, set by DBT_EVENTS_LOCATION, cannot be listed" in run.errors
+    assert "AccessDenied" in run.errors
