@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +83,9 @@ class Runner:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.pipeline.warm"],
             cwd=ROOT,
-            env={k: v for k, v in os.environ.items() if not k.startswith(("DBT_", "AWS_"))},
+            env={k: v for k, v in os.environ.items() if not k.startswith(("DBT_", "AWS_"))}
+            # Of the semaphores of forks that were killed.
+            | {"PYTHONWARNINGS": "ignore:resource_tracker"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -158,7 +161,7 @@ def serve() -> dict:
             if not line:
                 for pid in running:
                     os.killpg(pid, signal.SIGKILL)
-                sys.exit()
+                os._exit(0)
             pid = os.fork()
             os.setpgid(pid, pid or 0)
             if not pid:
@@ -217,7 +220,24 @@ def become(request: dict) -> None:
         descriptor = os.open(path, flags)
         os.dup2(descriptor, number)
         os.close(descriptor)
-    program, *_ = sys.argv = request["arguments"]
+    code = 0
+    try:
+        run(request["arguments"])
+    except SystemExit as ended:
+        code = ended.code or 0
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    # Taking the interpreter apart, as sys.exit() does, takes as long as many a command.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run(arguments: list[str]) -> None:
+    """Runs `dbt ...` or a script."""
+    program, *_ = sys.argv = arguments
     if program == "dbt":
         from dbt.cli.main import cli
 
@@ -229,6 +249,5 @@ def become(request: dict) -> None:
 
 if __name__ == "__main__":
     warm_up()
-    gc.freeze()  # the forks need not look at all that is there already, but for at their end
-    atexit.register(gc.unfreeze)
+    gc.freeze()  # the forks need not look at all that is there already
     become(serve())
