@@ -6,6 +6,7 @@ import bisect
 import json
 import os
 import random
+import re
 import signal
 import time
 from collections import Counter
@@ -193,11 +194,11 @@ def trials(**counts: int) -> list[tuple[str, int]]:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize(("engine", "trial"), trials(local=3, redshift=1), indirect=["engine"])
+@pytest.mark.parametrize(("engine", "trial"), trials(local=4, redshift=1), indirect=["engine"])
 def test_a_kill_at_any_moment(
     new_project: Callable[..., Project], engine: str, trial: int, undisturbed: Undisturbed
 ) -> None:
-    """Each command of each stage is killed twice, then runs through.
+    """Each command of each stage is killed up to twice, then runs through.
 
     SPARKIFY_KILL_SEED repeats the moments of a trial, as far as processes can be timed.
     """
@@ -223,6 +224,62 @@ def test_a_kill_at_any_moment(
                     f" {log.count()} of {len(sent) - 1} statements"
                 )
                 assert_consistent(project)
+                if not was_killed:
+                    break
             run_through(project, command)
         assert project.marts() == undisturbed.marts[stage]
         assert_loaded_once(project)
+
+
+# --- chosen moments ------------------------------------------------------------
+
+
+def test_a_build_killed_at_what_it_writes(
+    new_project: Callable[..., Project], engine: str, undisturbed: Undisturbed
+) -> None:
+    project = new_project(engine)
+    for write, (load, _) in STAGES:
+        write(project)
+        run_through(project, load)
+        if write is write_first_days:
+            run_through(project, RUN)
+    for said in (
+        r'delete from "\w+"."\w+"."fct_songplays"',
+        r'insert into "\w+"."\w+"."fct_songplays" ',
+        r"On model.sparkify.fct_songplays: COMMIT",
+        r'delete from "\w+"."\w+"."int_heard_songs"',
+        r"On model.sparkify.int_heard_songs: COMMIT",
+        r'insert into "\w+"."\w+"."dim_users" ',
+        r'"dim_songs" rename to "dim_songs__dbt_backup"',
+        r"On model.sparkify.dim_songs: COMMIT",
+    ):
+        log = Log(project)
+        assert kill_when(begin(project, RUN), lambda: re.search(said, log.read())), said  # noqa: B023
+        assert_consistent(project)
+        project.marts()  # there they are
+    run_through(project, RUN)
+    assert project.marts() == undisturbed.marts[1]
+
+
+def test_a_load_killed_at_what_it_sends(redshift_project: RedshiftProject) -> None:
+    """A batch is one string to dbt, but the cluster gets it in statements."""
+    project = redshift_project
+    write_first_days(project)
+    for statement in (
+        r"^lock table",
+        r'^copy "\w+"."staging_events"',
+        r'^insert into "\w+"."loads"',
+        r'^insert into "\w+"."loaded_files"',
+        r"^commit",  # dbt's own are in upper case
+        r'^copy "\w+"."staging_songs"',
+    ):
+        project.cluster.statements.clear()
+
+        def is_sent(statement: str = statement) -> bool:
+            sent = [each.sql for each in project.cluster.statements]
+            return any(re.search(statement, sql) for sql in sent)
+
+        assert kill_when(begin(project, LOAD), is_sent), statement
+        assert_consistent(project)
+    run_through(project, LOAD)
+    assert_loaded_once(project)
