@@ -185,7 +185,7 @@ def load(dbt: Dbt, planned: Plan, dry_run: bool) -> None:
             if dbt.engine == "redshift":
                 arguments["manifest"] = stage.write("manifest.json", manifest(batch))
                 arguments["is_gzip"] = batch[0].file_name.endswith(".gz")
-            elif is_s3(source.location) and not dry_run:
+            elif not dry_run:
                 batch = fetch(batch, stage.folder)
             try:
                 (told,) = dbt.run_operation(
