@@ -51,7 +51,16 @@ def s3_client():
         connect_timeout=CONNECT_SECONDS,
         read_timeout=SILENT_SECONDS,
     )
-    return boto3.client("s3", config=config)
+    client = boto3.client("s3", config=config)
+    client.meta.events.register("before-parse.s3.ListObjectsV2", refuse_empty_page)
+    return client
+
+
+def refuse_empty_page(response_dict: dict, **_: object) -> None:
+    """Has boto3 ask again for a page of a listing that broke off before its first byte, as it
+    does for one that broke off later; it would take it for the last one."""
+    if response_dict["status_code"] == 200 and not response_dict["body"]:
+        response_dict["status_code"] = 500
 
 
 def bucket_and_key(url: str) -> tuple[str, str]:

@@ -76,22 +76,23 @@ class MisbehavingS3:
         }
 
     def on(self, request: str, do: Misbehaviour, times: int = 1_000_000) -> None:
-        """Has the next requests that match a regular expression go wrong.
+        """Has the next requests that match a regular expression go wrong, after those that
+        were ordered before.
 
         The expression is matched with the method and the path, such as "GET /bucket/key".
         """
         with self._lock:
             self._orders.append(_Order(re.compile(request), do, times))
 
-    def take(self, request: str) -> Misbehaviour | None:
-        """What a request is to suffer, if anything."""
+    def take(self, request: str) -> Misbehaviour:
+        """What a request is to suffer."""
         with self._lock:
             self.requests.append(request)
             for order in self._orders:
                 if order.times and order.request.search(request):
                     order.times -= 1
                     return order.do
-        return None
+        return well
 
     def count(self, request: str) -> int:
         """How many requests matched a regular expression."""
@@ -106,11 +107,17 @@ class MisbehavingS3:
     def clear(self) -> None:
         """Behaves again, and forgets all objects."""
         self.behave()
-        for entry in self.client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-            self.client.delete_object(Bucket=BUCKET, Key=entry["Key"])
+        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+            for entry in page.get("Contents", []):
+                self.client.delete_object(Bucket=BUCKET, Key=entry["Key"])
 
 
-# What can go wrong. Each takes the exchange, and answers it or not.
+# What becomes of a request.
+
+
+def well(exchange: _Exchange) -> None:
+    """The right answer."""
+    exchange.send(*exchange.forward())
 
 
 def answer(status: int, code: str) -> Misbehaviour:
@@ -148,7 +155,7 @@ def after(change: Callable[[], Any]) -> Misbehaviour:
 
     def do(exchange: _Exchange) -> None:
         change()
-        exchange.send(*exchange.forward())
+        well(exchange)
 
     return do
 
@@ -183,11 +190,7 @@ class _Exchange(BaseHTTPRequestHandler):
     def serve(self) -> None:
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = unquote(urlsplit(self.path).path)
-        do = self.server.s3.take(f"{self.command} {path}")
-        if do is None:
-            self.send(*self.forward())
-        else:
-            do(self)
+        self.server.s3.take(f"{self.command} {path}")(self)
 
     do_DELETE = do_GET = do_HEAD = do_POST = do_PUT = serve
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from .misbehaving_s3 import (
     cut,
     hang,
     reset,
+    well,
 )
 
 ATTEMPTS = 3
@@ -147,9 +149,11 @@ def test_an_object_that_never_comes(s3: MisbehavingS3, tmp_path: Path, name: str
     put(s3, "log_data/a.json", event(1))
     put(s3, "log_data/b.json", event(2))
     s3.on(A_GET, MISBEHAVIOURS[name])
+    started = time.monotonic()
     with pytest.raises(ClickException, match=f"cannot read {EVENTS}/a.json: "):
         contents(s3, tmp_path)
     assert s3.count(A_GET) == ATTEMPTS
+    assert time.monotonic() - started < 30  # boto3 itself is patient for a minute each time
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -172,6 +176,19 @@ def test_a_listing(s3: MisbehavingS3, tmp_path: Path, name: str) -> None:
     with pytest.raises(ClickException, match=f"the location {EVENTS} cannot be listed"):
         contents(s3, tmp_path)
     assert s3.count(LISTING) == 2 * ATTEMPTS
+
+
+def test_a_page_that_does_not_come(
+    s3: MisbehavingS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not taken for the last one."""
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
+    for number in range(5):
+        put(s3, f"log_data/{number}.json", event(number))
+
+    s3.on(LISTING, well, times=1)
+    s3.on(LISTING, cut(0), times=1)
+    assert len(contents(s3, tmp_path)) == 5
 
 
 def test_without_the_variable_there_are_more_attempts(
