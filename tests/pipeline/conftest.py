@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +17,9 @@ import redshift_connector
 
 from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift
 
+from .warm import Command, Run, Runner
+
 ROOT = Path(__file__).parents[2]
-DBT = str(Path(sys.executable).with_name("dbt"))
 PARTS = (
     "analyses",
     "dbt_project.yml",
@@ -44,23 +43,11 @@ BOOKKEEPING = {"loaded_at", "catalog_loaded_at"}
 
 
 @dataclass
-class Run:
-    """What a command printed and how it ended."""
-
-    code: int
-    output: str
-    errors: str
-
-    @property
-    def text(self) -> str:
-        return self.output + self.errors
-
-
-@dataclass
 class Project:
     """A copy of the project with an input of its own, on DuckDB."""
 
     folder: Path
+    runner: Runner
     environment: dict[str, str] = field(default_factory=dict)
     target = "local"
 
@@ -93,27 +80,27 @@ class Project:
 
     def run(self, *command: str, cwd: Path | None = None, **environment: str) -> Run:
         """Runs a command in the project's folder; never raises."""
-        done = subprocess.run(
-            command,
-            cwd=cwd or self.folder,
-            env={**clean_environment(), **self.environment, **environment},
-            capture_output=True,
-            text=True,
+        return self.start(*command, cwd=cwd, **environment).wait()
+
+    def start(self, *command: str, cwd: Path | None = None, **environment: str) -> Command:
+        """Starts `dbt ...` or `load_staging.py ...` in the project's folder."""
+        return self.runner.start(
+            list(command),
+            cwd or self.folder,
+            {**clean_environment(), **self.environment, **environment},
         )
-        return Run(done.returncode, done.stdout, done.stderr)
 
     def load(self, *arguments: str, fails: bool = False, **environment: str) -> Run:
         """Runs load_staging.py and expects it to succeed, or to fail as it should."""
-        command = [sys.executable, "load_staging.py", "--target", self.target, *arguments]
-        run = self.run(*command, **environment)
+        run = self.run("load_staging.py", "--target", self.target, *arguments, **environment)
         assert (run.code != 0) == fails, run.text
         assert "Traceback" not in run.text, run.text
         return run
 
     def dbt(self, *arguments: str) -> Run:
         """Runs dbt, with warnings as errors, and expects it to succeed."""
-        command = [DBT, "--warn-error", "--no-use-colors", *arguments, "--target", self.target]
-        run = self.run(*command)
+        options = ["--warn-error", "--no-use-colors"]
+        run = self.run("dbt", *options, *arguments, "--target", self.target)
         assert run.code == 0, run.text
         return run
 
@@ -121,6 +108,11 @@ class Project:
         """The rows of a query."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+    def execute(self, sql: str) -> None:
+        """Runs a statement that has no rows."""
+        with duckdb.connect(str(self.database)) as connection:
+            connection.execute(sql)
 
     def columns(self, table: str) -> list[str]:
         """The names of a mart's columns."""
@@ -175,19 +167,28 @@ class RedshiftProject(Project):
                 s3.put_object(Bucket=BUCKET, Key=key, Body=content)
 
     def query(self, sql: str) -> list[tuple]:
-        with redshift_connector.connect(
+        with self.connect() as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"set search_path to {self.schema}")
+            cursor.execute(sql)
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def execute(self, sql: str) -> None:
+        with self.connect() as connection:
+            connection.cursor().execute(sql)
+
+    def connect(self) -> redshift_connector.Connection:
+        """A connection in which each statement is a transaction."""
+        connection = redshift_connector.connect(
             host=self.cluster.host,
             port=self.cluster.port,
             database=DATABASE,
             user=USER,
             password=self.cluster.password,
             ssl=False,
-        ) as connection:
-            connection.autocommit = True
-            cursor = connection.cursor()
-            cursor.execute(f"set search_path to {self.schema}")
-            cursor.execute(sql)
-            return [tuple(row) for row in cursor.fetchall()]
+        )
+        connection.autocommit = True
+        return connection
 
 
 def write_objects(path: Path, objects: tuple[dict, ...]) -> Path:
@@ -218,11 +219,28 @@ def copy_project(folder: Path) -> None:
             left.unlink()
     for part in PARTS:
         if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, folder / part)
+            # With new times: dbt takes a YAML file of the time it first saw for unchanged.
+            shutil.copytree(ROOT / part, folder / part, copy_function=shutil.copyfile)
         elif (ROOT / part).exists():
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / part, folder / part)
     shutil.copy(ROOT / "profiles.yml.example", folder / "profiles.yml")
+
+
+def table_at_the_end(output: str) -> dict[str, list[str]]:
+    """The figures of the table that a load ends with, by source table."""
+    lines = [line.split() for line in output.splitlines()]
+    heading = ["source", "table", "found", "loaded", "rows", "rejected", "bytes", "seconds"]
+    assert heading in lines, output
+    return {line[0]: line[1:6] for line in lines if line and line[0].startswith("staging_")}
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[Runner]:
+    """What runs the project's commands, one for each worker."""
+    runner = Runner()
+    yield runner
+    runner.close()
 
 
 @pytest.fixture(scope="session")
@@ -240,7 +258,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def new_project(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, runner: Runner
 ) -> Iterator[Callable[..., Project]]:
     """Makes copies of the project: an engine, and a folder whose input it gets, if any."""
     clusters = []
@@ -257,13 +275,13 @@ def new_project(
                 "DBT_SONGS_LOCATION": f"s3://{BUCKET}/song_data",
                 "DBT_REDSHIFT_SCHEMA": "sparkify",
             }
-            project: Project = RedshiftProject(folder, environment, cluster)
+            project: Project = RedshiftProject(folder, runner, environment, cluster)
         else:
             environment = {
                 "DBT_EVENTS_LOCATION": "input/log_data/",
                 "DBT_SONGS_LOCATION": "input/song_data",
             }
-            project = Project(folder, environment)
+            project = Project(folder, runner, environment)
         if source:
             shutil.copytree(source / "log_data", project.events)
             shutil.copytree(source / "song_data", project.songs)
