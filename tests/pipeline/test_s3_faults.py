@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,7 +205,7 @@ def test_a_load_survives_all_of_it(project_on_s3: Project, s3: MisbehavingS3) ->
     for key, misbehaviour in zip(
         "abcd", (answer(503, "SlowDown"), answer(500, "InternalError"), reset, cut(20)), strict=True
     ):
-        s3.on(f"GET /{BUCKET}/log_data/{key}.json", misbehaviour, times=ATTEMPTS - 1)
+        s3.on(f"GET /{BUCKET}/log_data/{key}.json", misbehaviour, times=1)
     loads(project_on_s3, 1, 2, 3, 4, 5)
 
 
@@ -283,10 +282,9 @@ def test_a_damaged_gzip_is_named(tmp_path: Path, name: str) -> None:
         fetch([File("log_data/x.json.gz", 1, "", str(path))], tmp_path)
 
 
-@pytest.mark.parametrize("name", ["cut in the middle", "another checksum", "no gzip"])
-def test_a_damaged_gzip_stops_the_load(project: Project, name: str) -> None:
+def test_a_damaged_gzip_stops_the_load(project: Project) -> None:
     path = project.events / "x.json.gz"
-    path.write_bytes(DAMAGED[name])
+    path.write_bytes(DAMAGED["cut in the middle"])
     if project.target == "redshift":
         project.load("--select", "staging_events", fails=True)
         # Plain files are a load of their own, before those that are zipped.
@@ -315,8 +313,7 @@ def test_an_object_with_a_content_encoding(project_on_s3: Project, s3: Misbehavi
 
 # --- files in a folder that change after they were listed ------------------------
 
-CHANGED_MEANWHILE = """
-import sys
+CHANGE_MEANWHILE = """
 from pathlib import Path
 
 import staging_files
@@ -336,15 +333,27 @@ import load_staging
 load_staging.main()
 """
 
+# Root may read every file, unless it gives up its capabilities.
+AS_ANYBODY = """
+import ctypes
 
-def change_meanwhile(project: Project, change: str) -> Run:
-    """A load of the events during which a file changes."""
-    script = CHANGED_MEANWHILE.format(change=change)
-    return project.run(sys.executable, "-c", script, "--select", "staging_events")
+version_3, no_capabilities = (ctypes.c_uint32 * 2)(0x20080522), (ctypes.c_uint32 * 6)()
+assert ctypes.CDLL(None).capset(version_3, no_capabilities) == 0
+
+import load_staging
+
+load_staging.main()
+"""
+
+
+def run_script(project: Project, script: str) -> Run:
+    """Runs a script that loads the events in its own way."""
+    (project.folder / "script.py").write_text(script)
+    return project.run("script.py", "--select", "staging_events")
 
 
 def test_a_file_that_disappears(local_project: Project) -> None:
-    run = change_meanwhile(local_project, "path.unlink()")
+    run = run_script(local_project, CHANGE_MEANWHILE.format(change="path.unlink()"))
     assert run.code == 1
     assert "2018-11-02-events.json" in run.errors
     assert "Traceback" not in run.errors
@@ -362,7 +371,7 @@ def test_a_file_that_disappears(local_project: Project) -> None:
 )
 def test_a_file_that_changes(local_project: Project, change: str, items: list[int]) -> None:
     """What was read is loaded, under the fingerprint of the listing: the next load tells."""
-    run = change_meanwhile(local_project, change)
+    run = run_script(local_project, CHANGE_MEANWHILE.format(change=change))
     assert run.code == 0, run.text
     assert local_project.query(ITEMS) == [(item,) for item in items]
     run = local_project.load("--select", "staging_events")
@@ -373,17 +382,7 @@ def test_a_file_that_changes(local_project: Project, change: str, items: list[in
 def test_a_file_that_may_not_be_read(local_project: Project) -> None:
     path = next(local_project.events.rglob("*-02-events.json"))
     path.chmod(0)
-    # Root may read it all the same, unless the process gives up its capabilities to:
-    # PR_CAPBSET_DROP of CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
-    as_anybody = """
-import ctypes, os, sys
-
-if os.geteuid() == 0:
-    for capability in (1, 2):
-        assert ctypes.CDLL(None).prctl(24, capability, 0, 0, 0) == 0
-os.execv(sys.executable, [sys.executable, "load_staging.py", "--select", "staging_events"])
-"""
-    run = local_project.run(sys.executable, "-c", as_anybody)
+    run = run_script(local_project, AS_ANYBODY)
     assert run.code == 1
     assert "2018-11-02-events.json" in run.errors
     assert "Permission denied" in run.errors
@@ -414,8 +413,9 @@ def test_an_object_that_copy_may_not_read(
     redshift_on_s3: RedshiftProject, s3: MisbehavingS3
 ) -> None:
     denied = f"(GET|HEAD) /{REDSHIFT_BUCKET}/log_data/.*-02-events.json"
-    s3.on(denied, answer(403, "AccessDenied"), times=1)
+    s3.on(denied, answer(403, "AccessDenied"))
     refused(redshift_on_s3, "AccessDenied")
+    s3.behave()
     loads(redshift_on_s3, 1, 2, 3)
 
 
