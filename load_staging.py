@@ -32,10 +32,12 @@ from staging_files import (
     find_files,
     is_s3,
     manifest,
+    sample_keys,
 )
 
 BATCH_FILES = 100_000
 BATCH_BYTES = 4 * 1024**3  # also the disk that objects fetched from S3 take at most
+ATTEMPTS = 4  # at a load that others come in between
 QUIETLY = ("--log-level", "none", "--log-level-file", "debug")
 REPORT = "load_staging: "  # how the macros mark what they tell
 NO_PROFILE = "Copy profiles.yml.example to profiles.yml, or see --profiles-dir."
@@ -43,41 +45,62 @@ LOST = (
     "The connection to the database was lost; what was under way is undone, unless it had just"
     " ended. Run load_staging.py again, it goes on with what is not loaded."
 )
+AGAIN = "Nothing of this batch was loaded; run load_staging.py again."
+CONFLICT = re.compile(
+    "^1023|deadlock detected|conflict with concurrent transaction|[Aa]nother load .*came in between"
+)
 HINTS = {
     "Could not find profile": NO_PROFILE,
-    "/.dbt' does not exist": NO_PROFILE,
+    r"/\.dbt' does not exist": NO_PROFILE,
     "Could not set lock on file": "Another process has the database open; try again once it ends.",
-    "Broken pipe": LOST,
-    "BrokenPipe": LOST,
-    "Connection reset": LOST,
-    "another load": "Nothing of this batch was loaded; run load_staging.py again.",
-    "NULL value into column load_id": (
-        "Another load came in between. Nothing of this batch was loaded; run load_staging.py again."
-    ),
+    "Broken ?[Pp]ipe|Connection reset": LOST,
+    "^1023$": f"(Redshift's serializable isolation violation.) {AGAIN}",
+    "deadlock detected|conflict with concurrent transaction|another load": AGAIN,
+    "NULL value into column load_id": f"Another load came in between. {AGAIN}",
 }
 
 
 @dataclass
+class Step:
+    """Files to load, and what they take the place of: "all" that the table holds, one load
+    by its load_id, or nothing."""
+
+    files: list[File]
+    undo: str | int | None = None
+    is_new_type: bool = False
+
+
+@dataclass
 class Source:
-    """A source table, the files under its location and what became of them."""
+    """A source table, the files under its location and what becomes of them."""
 
     table: str
     location: str
+    columns: list[str]
     files: list[File] = field(default_factory=list)
+    last_load: dict = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    is_done: bool = False
+    is_replaced: bool = False
     loaded: int = 0
     rows: int = 0
+    rejected: int = 0
     bytes: int = 0
     seconds: float = 0.0
 
 
 @dataclass
-class Plan:
-    """What to load into a source table, and the newest load known of it."""
+class Options:
+    """How to load, as the command line says it."""
 
-    source: Source
-    files: list[File]
-    last_load: dict
-    replace: bool
+    full_refresh: bool
+    reload: bool
+    max_errors: int
+    dry_run: bool
+
+
+class Conflict(ClickException):
+    """Another transaction came in between; trying again may help."""
 
 
 class Dbt:
@@ -99,7 +122,7 @@ class Dbt:
     def sources(self) -> list[Source]:
         """The source tables that have a location."""
         return [
-            Source(node.name, node.external.location)
+            Source(node.name, node.external.location, list(node.columns))
             for node in self.manifest.sources.values()
             if node.external and node.external.location
         ]
@@ -122,7 +145,8 @@ class Dbt:
         outcome = runner.invoke([*QUIETLY, *command, *self.options])
         if not outcome.success:
             errors = [event.info.msg for event in self.events if event.info.level == "error"]
-            raise ClickException(explain(str(outcome.exception or "\n".join(errors))))
+            message = explain(str(outcome.exception or "\n".join(errors)))
+            raise (Conflict if CONFLICT.search(message) else ClickException)(message)
         return outcome.result
 
 
@@ -131,80 +155,192 @@ def explain(message: str) -> str:
     message = re.sub(r"\n\nLINE \d+:.*", "", message, flags=re.DOTALL)
     message = re.sub(r"\n?Try (setting|auto-detecting|increasing) .*", "", message)
     message = re.sub(r"Encountered an error while running operation:|\w+ Error\n", "", message)
-    hints = {hint for said, hint in HINTS.items() if said in message}
-    return " ".join(" ".join([message, *hints]).split())
+    message = " ".join(message.split())
+    return " ".join([message, *{hint for said, hint in HINTS.items() if re.search(said, message)}])
 
 
-def plan(dbt: Dbt, sources: list[Source], full_refresh: bool, dry_run: bool) -> Iterator[Plan]:
-    """Has the warehouse tell which files it lacks."""
+def load_all(dbt: Dbt, sources: list[Source], options: Options) -> None:
+    """Loads what is new, and goes on where other transactions came in between."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            pending = [source for source in sources if not source.is_done]
+            plan(dbt, pending, options)
+            for source in pending:
+                for step in source.steps:
+                    load(dbt, source, step, options)
+                source.is_done = True
+            return
+        except Conflict as conflict:
+            if attempt == ATTEMPTS:
+                raise
+            note(f"{conflict.message} Trying again.")
+            time.sleep(2 ** (attempt - 1))
+
+
+def plan(dbt: Dbt, sources: list[Source], options: Options) -> None:
+    """Has the warehouse tell which files it lacks, and plans the sources' steps by that."""
     by_table = {source.table: source for source in sources}
     with open_stage(dbt) as stage:
         listings = {
             source.table: stage.write(f"{source.table}.json", file_list(source.files))
             for source in sources
         }
-        told = dbt.run_operation("plan_load", listings=listings, dry_run=dry_run)
-    for part in told:
-        if "sql" in part:
-            click.echo(part["sql"] + ";\n")
-            continue
+        told = dbt.run_operation(
+            "plan_load",
+            listings=listings,
+            full_refresh=options.full_refresh,
+            dry_run=options.dry_run,
+        )
+    for statement in [part["sql"] for part in told if "sql" in part]:
+        click.echo(statement + ";\n")
+    parts = [part for part in told if "sql" not in part]
+    if any(part["untold_count"] for part in parts) and not options.dry_run:
+        collect_rejected_rows(dbt)
+    for part in parts:
         source = by_table[part["source_table"]]
-        if full_refresh:
-            yield Plan(source, source.files, part["last_load"], replace=True)
-            continue
-        if part["is_whole_prefix"]:
+        source.last_load = part["last_load"]
+        source.steps = steps(source, part, options)
+
+
+def steps(source: Source, told: dict, options: Options) -> list[Step]:
+    """What to load into a source table, by what plan_load told of it."""
+    if options.full_refresh:
+        return [Step(source.files, "all", told["is_new_type"])]
+    if told["is_whole_prefix"]:
+        raise ClickException(
+            f"{source.table} was loaded by `dbt run-operation load_staging`, which leaves no"
+            " record of the files: go on with --full-refresh."
+        )
+    runs = told["files"]
+    changed = [run for run in runs if run["state"] == "changed"]
+    gone = [run for run in runs if run["state"] == "gone"]
+    if gone and options.dry_run:
+        note(
+            f"{source.table}: {count(gone)} loaded files are gone, such as {gone[0]['file_name']};"
+            " their rows stay, until --full-refresh."
+        )
+    if changed and not options.reload:
+        note(
+            f"{source.table}: {count(changed)} files changed since they were loaded, such as"
+            f" {changed[0]['file_name']}; their rows are as they were, until --reload."
+        )
+        changed = []
+    planned = []
+    for load_id in sorted({run["load_id"] for run in changed}):
+        members = [run for run in runs if run["load_id"] == load_id]
+        if lost := [run for run in members if run["state"] == "gone"]:
             raise ClickException(
-                f"{source.table} was loaded by `dbt run-operation load_staging`, which leaves no"
-                " record of the files: go on with --full-refresh."
+                f"{source.table}: {changed[0]['file_name']} cannot be reloaded, since"
+                f" {lost[0]['file_name']} was loaded with it and is gone: put that back, or go on"
+                " with --full-refresh, which drops its rows."
             )
-        if changed := files_at(source.files, part["changed"]):
-            note(
-                f"{source.table}: {len(changed)} files changed since they were loaded, such as"
-                f" {changed[0].file_name}; their rows are as they were, until --full-refresh."
-            )
-        yield Plan(source, files_at(source.files, part["new"]), part["last_load"], replace=False)
+        planned.append(Step(files_in(source, members), undo=load_id))
+    if changed:
+        note(
+            f"{source.table}: reloading {count(changed)} changed files and those loaded with them,"
+            f" {sum(len(step.files) for step in planned)} in all"
+        )
+    return [*planned, Step(files_in(source, [r for r in runs if r["state"] == "new"]))]
 
 
-def files_at(files: list[File], runs: list[list[int]]) -> list[File]:
-    """The files in runs of consecutive numbers, [[first, last], ...]."""
-    return [file for first, last in runs for file in files[first : last + 1]]
+def files_in(source: Source, runs: list[dict]) -> list[File]:
+    """The files in runs of consecutive numbers, in the order of the listing."""
+    runs = sorted(runs, key=lambda run: run["first"])
+    return [file for run in runs for file in source.files[run["first"] : run["last"] + 1]]
 
 
-def load(dbt: Dbt, planned: Plan, dry_run: bool) -> None:
-    """Loads the planned files batch by batch, each in one transaction."""
-    source, last_load, replace = planned.source, planned.last_load, planned.replace
-    for batch in batches(planned.files, dbt.engine):
+def count(runs: list[dict]) -> int:
+    """How many files the runs have."""
+    return sum(run["file_count"] for run in runs)
+
+
+def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
+    """Loads files batch by batch, each in one transaction."""
+    undo = step.undo
+    for files in batches(step.files, dbt.engine):
         if source.loaded and dbt.engine == "redshift":
             time.sleep(1)  # loads are told apart by the second there
         started = time.monotonic()
-        size = sum(file.file_size for file in batch)
-        if not dry_run:
-            note(f"{source.table}: loading {len(batch):,} files, {size:,} bytes")
+        size = sum(file.file_size for file in files)
+        if not options.dry_run:
+            note(f"{source.table}: loading {len(files):,} files, {size:,} bytes")
         with open_stage(dbt) as stage:
-            arguments = {"source_table": source.table, "last_load": last_load}
+            batch = {
+                "source_table": source.table,
+                "last_load": source.last_load,
+                "undo": undo,
+                "is_new_type": step.is_new_type,
+                "max_errors": options.max_errors,
+            }
             if dbt.engine == "redshift":
-                arguments["manifest"] = stage.write("manifest.json", manifest(batch))
-                arguments["is_gzip"] = batch[0].file_name.endswith(".gz")
-            elif is_s3(source.location) and not dry_run:
-                batch = fetch(batch, stage.folder)
-            try:
-                (told,) = dbt.run_operation(
-                    "load_batch",
-                    **arguments,
-                    file_list=stage.write("files.json", file_list(batch)),
-                    replace=replace,
-                    dry_run=dry_run,
-                )
-            except ClickException as error:
-                raise ClickException(refusal(dbt, error.message, batch, started)) from None
-        if dry_run:
+                batch["manifest"] = stage.write("manifest.json", manifest(files))
+                batch["is_gzip"] = files[0].file_name.endswith(".gz")
+            elif is_s3(source.location) and not options.dry_run:
+                files = fetch(files, stage.folder)
+            batch["file_list"] = stage.write("files.json", file_list(files))
+            unknown = {} if options.dry_run else unknown_keys(dbt, source, files)
+            told = load_batch(dbt, batch, files, options.dry_run, started)
+        if options.dry_run:
             click.echo(told["sql"] + ";\n")
             continue
-        last_load, replace = told["load"], False
-        source.loaded += len(batch)
+        for key, where in unknown.items():
+            note(f"{source.table}: no column takes the key {key}, seen in {where}")
+        source.is_replaced |= undo is not None
+        source.last_load, undo = told["load"], None
+        source.loaded += len(files)
         source.rows += told["row_count"]
         source.bytes += size
         source.seconds += time.monotonic() - started
+        if options.max_errors:
+            rejected = told["rejected_count"]
+            rejected = collect_rejected_rows(dbt) if rejected is None else rejected
+            source.rejected += rejected
+            options.max_errors -= rejected
+
+
+def load_batch(dbt: Dbt, batch: dict, files: list[File], dry_run: bool, started: float) -> dict:
+    """What the macro load_batch tells. Where rows may be rejected, DuckDB reads a file that
+    turns out to be no JSON throughout line by line."""
+    broken: list[int] = []
+    while True:
+        batch |= {"broken": broken, "is_all_broken": len(broken) == len(files)}
+        try:
+            (told,) = dbt.run_operation("load_batch", batch=batch, dry_run=dry_run)
+            return told
+        except Conflict:
+            raise
+        except ClickException as error:
+            named = [n for n, file in enumerate(files) if f'"{file.path}"' in error.message]
+            if len(broken) < batch["max_errors"] and set(named) - set(broken):
+                broken = sorted({*broken, *named})
+            else:
+                raise ClickException(refusal(dbt, error.message, files, started)) from None
+
+
+def collect_rejected_rows(dbt: Dbt) -> int:
+    """Has the rows kept that Redshift rejected; how many. It may tell of them late."""
+    rejected = 0
+    for _ in range(60):
+        (told,) = dbt.run_operation("collect_rejected_rows")
+        rejected += told["rejected"]
+        if not told["waiting"]:
+            return rejected
+        time.sleep(1)
+    raise ClickException(
+        "The good rows are loaded, but Redshift does not tell yet which rows it rejected: run"
+        " load_staging.py again, it asks again."
+    )
+
+
+def unknown_keys(dbt: Dbt, source: Source, files: list[File]) -> dict[str, str]:
+    """Keys that no column takes, at the beginning of some of the files, and in which."""
+    fold = str.lower if dbt.engine == "redshift" else str
+    known = {fold(column) for column in source.columns}
+    try:
+        return {key: name for key, name in sample_keys(files).items() if fold(key) not in known}
+    except ClickException as error:
+        note(f"{source.table}: cannot look for keys that no column takes: {error.message}")
+        return {}
 
 
 def batches(files: list[File], engine: str) -> Iterator[list[File]]:
@@ -271,9 +407,9 @@ def note(message: str) -> None:
 
 def summary(sources: list[Source]) -> str:
     """The table at the end of a load."""
-    rows = [("source table", "found", "loaded", "rows", "bytes", "seconds")]
+    rows = [("source table", "found", "loaded", "rows", "rejected", "bytes", "seconds")]
     for source in sources:
-        counts = (len(source.files), source.loaded, source.rows, source.bytes)
+        counts = (len(source.files), source.loaded, source.rows, source.rejected, source.bytes)
         rows.append((source.table, *(f"{count:,}" for count in counts), f"{source.seconds:.1f}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
@@ -292,6 +428,16 @@ def summary(sources: list[Source]) -> str:
     help="Only these source tables.",
 )
 @click.option("--full-refresh", "-f", is_flag=True, help="Empty the tables and load every file.")
+@click.option(
+    "--reload", is_flag=True, help="Load changed files again, and those loaded with them."
+)
+@click.option(
+    "--max-errors",
+    type=click.IntRange(0, 99_999),
+    default=0,
+    metavar="N",
+    help="Keep up to N bad rows aside in table rejected_rows, instead of refusing their files.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would be run; change nothing.")
 @click.option("--target", "-t", help="Target of the profile, as for dbt.")
 @click.option("--profiles-dir", help="Folder of profiles.yml; the project's, if it has one.")
@@ -305,6 +451,8 @@ def summary(sources: list[Source]) -> str:
 def main(
     select: tuple[str, ...],
     full_refresh: bool,
+    reload: bool,
+    max_errors: int,
     dry_run: bool,
     target: str | None,
     profiles_dir: str | None,
@@ -331,19 +479,20 @@ def main(
                 f" .json.gz, such as {ignored[0].file_name}"
             )
 
+    options = Options(full_refresh, reload, max_errors, dry_run)
     with tempfile.TemporaryDirectory() as folder:
         if dry_run and dbt.engine == "duckdb":
             dbt.spare_database(Path(folder))
-        for planned in list(plan(dbt, sources, full_refresh, dry_run)):
-            load(dbt, planned, dry_run)
-
+        load_all(dbt, sources, options)
     if dry_run:
         return
     click.echo(summary(sources))
+    if rejected := sum(source.rejected for source in sources):
+        note(f"{rejected} rows were rejected: they are in table rejected_rows.")
     if not any(source.loaded for source in sources):
         click.echo("Nothing new.")
-    elif full_refresh:
-        click.echo("The raw tables were replaced: run `dbt build --full-refresh` now.")
+    elif any(source.is_replaced for source in sources):
+        click.echo("Rows were replaced: run `dbt build --full-refresh` now.")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 import uuid
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -23,6 +24,8 @@ from click import ClickException
 
 SUFFIXES = (".json", ".json.gz")
 THREADS = 32
+SAMPLE_FILES = 8
+SAMPLE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,49 @@ def fetch(files: list[File], folder: Path) -> list[File]:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def sample_keys(files: list[File]) -> dict[str, str]:
+    """Keys of the objects at the beginning of some of the files, each with a file that has it.
+
+    Raises ClickException if a file cannot be read; what is no JSON is left to the engine.
+    """
+    keys: dict[str, str] = {}
+    for file in files[:: -max(1, len(files) // SAMPLE_FILES)][:SAMPLE_FILES]:
+        text, decoder = beginning(file), json.JSONDecoder()
+        while text := text.lstrip():
+            try:
+                value, end = decoder.raw_decode(text)
+            except (ValueError, RecursionError):
+                break
+            for key in value if isinstance(value, dict) else ():
+                keys.setdefault(key, file.file_name)
+            text = text[end:]
+    return keys
+
+
+def beginning(file: File) -> str:
+    """The first SAMPLE_BYTES of a file, unzipped.
+
+    Raises ClickException if it cannot be read.
+    """
+    try:
+        if is_s3(file.path):
+            bucket, key = bucket_and_key(file.path)
+            first_bytes = f"bytes=0-{SAMPLE_BYTES - 1}"
+            content = s3_client().get_object(Bucket=bucket, Key=key, Range=first_bytes)
+            data = content["Body"].read()
+        else:
+            with Path(file.path).open("rb") as stream:
+                data = stream.read(SAMPLE_BYTES)
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise ClickException(f"cannot read {file.file_name}: {error}") from error
+    if file.file_name.endswith(".gz"):
+        try:
+            data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data)
+        except zlib.error:
+            return ""
+    return data.decode("utf-8", "ignore")
 
 
 def file_list(files: list[File]) -> str:

@@ -4,41 +4,67 @@
     null where the type is no text, and the length of a text counts in bytes.
 #}
 {% macro checked_value(column) -%}
-    {%- set text = adapter.quote(column.name) -%}
     {%- set type = column.data_type | lower -%}
     {%- set refusal -%}
         error(
             'column {{ column.name | lower }}: the value '
-            || coalesce('"' || left({{ text }}, 200) || '"', 'null')
+            || coalesce('"' || left({{ adapter.quote(column.name) }}, 200) || '"', 'null')
             || ' is not a {{ type }}'
             || ', in file ' || _file
         )
     {%- endset -%}
     {%- if type.startswith("varchar") -%}
-        {%- set bytes = type[8:-1] -%}
+        {{ _judged_value(column, adapter.quote(column.name), refusal) }}
+    {%- else -%}
+        {{ _judged_value(
+            column, _typed_value(column), "cast(" ~ refusal ~ " as " ~ type ~ ")"
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# Why a column's value, read as text, does not fit: column_name, value and reason. #}
+{% macro rejection(column) -%}
+    {%- set reason -%}
+        {
+            'column_name': '{{ column.name | lower }}',
+            'value': left({{ adapter.quote(column.name) }}, 1000),
+            'reason': 'not a {{ column.data_type | lower }}'
+        }
+    {%- endset -%}
+    {{ _judged_value(column, "null", reason) }}
+{%- endmacro %}
+
+{% macro _typed_value(column) -%}
+    try_cast({{ adapter.quote(column.name) }} as {{ column.data_type | lower }})
+{%- endmacro %}
+
+{% macro _judged_value(column, accepted, refused) -%}
+    {%- set text = adapter.quote(column.name) -%}
+    {%- set type = column.data_type | lower -%}
+    {%- if type.startswith("varchar") -%}
         case
             {%- if is_required(column) %}
-            when {{ text }} is null then {{ refusal }}
+            when {{ text }} is null then {{ refused }}
             {%- endif %}
-            when strlen({{ text }}) > {{ bytes }} then {{ refusal }}
-            else {{ text }}
+            when strlen({{ text }}) > {{ type[8:-1] }} then {{ refused }}
+            else {{ accepted }}
         end
     {%- else -%}
-        {%- set value = "try_cast(" ~ text ~ " as " ~ type ~ ")" -%}
+        {%- set value = _typed_value(column) -%}
         case
             when {{ text }} is null or {{ text }} = '' then
-                {%- if is_required(column) %} cast({{ refusal }} as {{ type }})
+                {%- if is_required(column) %} {{ refused }}
                 {%- else %} null{% endif %}
             {%- if type in ["smallint", "integer", "bigint"] %}
-            when cast({{ value }} as varchar) = {{ text }} then {{ value }}
+            when cast({{ value }} as varchar) = {{ text }} then {{ accepted }}
             when regexp_full_match({{ text }}, '-?[0-9]+(\.0*)?')
-                and {{ value }} is not null then {{ value }}
+                and {{ value }} is not null then {{ accepted }}
             {%- elif type in ["real", "double precision"] %}
-            when isfinite({{ value }}) then {{ value }}
+            when isfinite({{ value }}) then {{ accepted }}
             {%- else %}
-            when {{ value }} is not null then {{ value }}
+            when {{ value }} is not null then {{ accepted }}
             {%- endif %}
-            else cast({{ refusal }} as {{ type }})
+            else {{ refused }}
         end
     {%- endif -%}
 {%- endmacro %}

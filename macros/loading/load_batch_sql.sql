@@ -1,33 +1,27 @@
 {#
     One string, since separate calls may get separate connections. It ends with a
-    query for the id of the load and its number of rows.
+    query for the id of the load and its numbers of rows.
 #}
-{% macro load_batch_sql(
-    source_table, file_list, last_load, replace, manifest, is_gzip
-) -%}
-    {{ return(adapter.dispatch("load_batch_sql")(
-        source_table, file_list, last_load, replace, manifest, is_gzip
-    )) }}
+{% macro load_batch_sql(batch) -%}
+    {{ return(adapter.dispatch("load_batch_sql")(batch)) }}
 {%- endmacro %}
 
 {#
     The brackets around characters that mean something in a pattern make DuckDB take
-    the path as it is. Objects are limited to the 4 MB that COPY takes on Redshift.
-    https://duckdb.org/docs/stable/data/json/loading_json
+    the path as it is.
 #}
-{% macro duckdb__load_batch_sql(
-    source_table, file_list, last_load, replace, manifest, is_gzip
-) -%}
+{% macro duckdb__load_batch_sql(batch) -%}
+{%- set source_table = batch.source_table -%}
 {%- set raw_table = raw_relation(source_table) -%}
 {%- set loads = raw_relation("loads") -%}
-{%- set loaded_files = raw_relation("loaded_files") -%}
+{%- set files = read_file_list(source_table, batch.file_list) -%}
 {%- set columns = raw_source(source_table).columns.values()
     | rejectattr("name", "equalto", "loaded_at") | list -%}
 begin transaction;
 
 select error('another load of {{ source_table }} came in between')
 from {{ loads }}
-where source_table = '{{ source_table }}' and load_id > {{ last_load.load_id }}
+where source_table = '{{ source_table }}' and load_id > {{ batch.last_load.load_id }}
 limit 1;
 
 set variable load_id = (
@@ -47,14 +41,13 @@ set variable paths = (
     select list(
         regexp_replace(path, '([*?\[\]])', '[\1]', 'g') order by file_number
     )
-    from ({{ read_file_list(source_table, file_list) }})
+    from ({{ files }})
 );
-{% if replace %}
-delete from {{ raw_table }};
-
-delete from {{ loaded_files }} where source_table = '{{ source_table }}';
-
-delete from {{ loads }} where source_table = '{{ source_table }}';
+{% if batch.undo is not none %}
+{{ undo_loads_sql(source_table, batch.undo, batch.is_new_type) }}
+{% endif %}
+{%- if batch.max_errors %}
+{{ duckdb_sift_rows_sql(batch, columns) }};
 {% endif %}
 insert into {{ raw_table }} (
 {%- for column in columns %}
@@ -67,20 +60,14 @@ select
     {{ checked_value(column) }},
 {%- endfor %}
     getvariable('loaded_at')
-from read_json(
-    getvariable('paths'),
-    format = 'unstructured',
-    maximum_object_size = 4194304,
-    filename = '_file',
-    columns = {
-    {%- for column in columns %}
-        '{{ column.name }}': 'varchar'
-        {%- if not loop.last %},{% endif %}
-    {%- endfor %}
-    }
-);
+{%- if batch.max_errors %}
+from sifted_rows
+where rejection is null;
+{%- else %}
+from {{ duckdb_read_objects_sql(columns) }};
+{%- endif %}
 
-insert into {{ loaded_files }} (
+insert into {{ raw_relation("loaded_files") }} (
     source_table, file_name, file_size, fingerprint, load_id, loaded_at
 )
 select
@@ -90,10 +77,10 @@ select
     fingerprint,
     getvariable('load_id'),
     getvariable('loaded_at')
-from ({{ read_file_list(source_table, file_list) }});
+from ({{ files }});
 
 insert into {{ loads }} (
-    load_id, source_table, file_count, row_count, byte_count, loaded_at
+    load_id, source_table, file_count, row_count, rejected_count, byte_count, loaded_at
 )
 select
     getvariable('load_id'),
@@ -103,42 +90,52 @@ select
         select count(*) from {{ raw_table }}
         where loaded_at = getvariable('loaded_at')
     ),
+    (
+        select count(*) from {{ raw_relation("rejected_rows") }}
+        where load_id = getvariable('load_id')
+    ),
     sum(file_size),
     getvariable('loaded_at')
-from ({{ read_file_list(source_table, file_list) }});
+from ({{ files }});
 
 commit;
 
 select
     load_id,
     cast(loaded_at as varchar(32)) as loaded_at,
-    row_count
+    row_count,
+    rejected_count
 from {{ loads }}
 where load_id = getvariable('load_id')
 {%- endmacro %}
 
 {# https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html #}
-{% macro redshift__load_batch_sql(
-    source_table, file_list, last_load, replace, manifest, is_gzip
-) -%}
-{%- set loaded_files = raw_relation("loaded_files") -%}
+{% macro redshift__load_batch_sql(batch) -%}
+{%- set source_table = batch.source_table -%}
+{%- set files = read_file_list(source_table, batch.file_list) -%}
+{%- set parameters = ["manifest"] + (["gzip"] if batch.is_gzip else []) -%}
+{#- COPY fails at as many errors, not beyond them. -#}
+{%- if batch.max_errors -%}
+    {%- do parameters.append("maxerror " ~ (batch.max_errors + 1)) -%}
+{%- endif -%}
 begin;
 
-{{ redshift_begin_load_sql(source_table, last_load.load_id) }};
+{{ redshift_begin_load_sql(source_table, batch.last_load.load_id) }};
 
-{{ receive_file_list(source_table, file_list) }};
-{% if replace %}
-{{ redshift_empty_raw_table_sql(source_table) }};
+{{ receive_file_list(source_table, batch.file_list) }};
+{% if batch.undo is not none %}
+{{ undo_loads_sql(source_table, batch.undo, batch.is_new_type) }}
 {% endif %}
-{{ redshift_copy_sql(source_table, manifest, ["manifest"] + (["gzip"] if is_gzip else [])) }};
+{{ redshift_copy_sql(source_table, batch.manifest, parameters) }};
 
 {{ redshift_end_load_sql(
     source_table,
-    "1970-01-01" if replace else last_load.loaded_at,
-    read_file_list(source_table, file_list)
+    "1970-01-01" if batch.undo == "all" else batch.last_load.loaded_at,
+    files,
+    batch.max_errors
 ) }};
 
-insert into {{ loaded_files }} (
+insert into {{ raw_relation("loaded_files") }} (
     source_table, file_name, file_size, fingerprint, load_id, loaded_at
 )
 select
@@ -148,7 +145,7 @@ select
     files.fingerprint,
     loads.load_id,
     loads.loaded_at
-from ({{ read_file_list(source_table, file_list) }}) as files
+from ({{ files }}) as files
 cross join {{ raw_relation("loads") }} as loads
 where loads.load_id = (select load_id from this_load);
 
@@ -157,7 +154,8 @@ commit;
 select
     load_id,
     cast(loaded_at as varchar(32)) as loaded_at,
-    row_count
+    row_count,
+    rejected_count
 from {{ raw_relation("loads") }}
 where load_id = (select load_id from this_load)
 {%- endmacro %}

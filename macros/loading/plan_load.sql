@@ -2,16 +2,28 @@
     Makes the raw tables ready and reports, for each source table, which of the
     listed files are still to be loaded.
 
-    listings    source table -> file of JSON lines {file_number, file_name, file_size,
-                fingerprint}, readable by the engine
-    dry_run     report the SQL instead of running it
+    listings       source table -> file of JSON lines {file_number, file_name, file_size,
+                   fingerprint}, readable by the engine
+    full_refresh   whether the source tables are to be replaced
+    dry_run        report the SQL instead of running it
 
-    Reports {source_table, last_load: {load_id, loaded_at}, is_whole_prefix, new,
-    changed}. The last two are runs of consecutive numbers, [[first, last], ...]: a
-    first load of 400,000 files is one pair of numbers.
+    Reports {source_table, last_load: {load_id, loaded_at}, is_whole_prefix, is_new_type,
+    untold_count, files}: the number of loads of which Redshift has still to tell what
+    they rejected, and runs of files with consecutive numbers, {state, load_id, first,
+    last, file_count, file_name}. So a first load of 400,000 files is one run. States are
+
+    new       listed, and not loaded
+    changed   listed, and loaded when its fingerprint was another
+    gone      loaded, and not listed any more; without numbers
+    loaded    listed and loaded, by a load that a changed file was part of
 #}
-{% macro plan_load(listings, dry_run=false) %}
+{% macro plan_load(listings, full_refresh=false, dry_run=false) %}
     {% set present = raw_tables_present() %}
+    {% set has_ledger = "loads" in present and "loaded_files" in present %}
+    {% set new_types = check_raw_tables(present, listings if full_refresh else []) %}
+    {% if has_ledger and not full_refresh %}
+        {% do _check_ledger_has_tables(listings, present) %}
+    {% endif %}
     {% for statement in raw_tables_ddl(present) %}
         {% if dry_run %}
             {% do report({"sql": statement}) %}
@@ -20,15 +32,18 @@
         {% endif %}
     {% endfor %}
 
-    {% set has_ledger = not dry_run or "loaded_files" in present %}
+    {% set has_ledger = has_ledger or not dry_run %}
     {% for source_table, listing in listings.items() %}
         {# The ledger's newest load first: if another load ends before the files are
            compared, load_batch finds it and stops. #}
         {% set newest = {
-            "load_id": 0, "loaded_at": "1970-01-01", "whole_prefix_count": 0
+            "load_id": 0,
+            "loaded_at": "1970-01-01",
+            "whole_prefix_count": 0,
+            "untold_count": 0
         } %}
         {% if has_ledger %}
-            {% set newest = run_query(_newest_load_sql(source_table)).rows[0] %}
+            {% set newest = run_query(_newest_load_sql(source_table, present)).rows[0] %}
         {% endif %}
         {% set plan = {
             "source_table": source_table,
@@ -37,20 +52,26 @@
                 "loaded_at": newest["loaded_at"] | string
             },
             "is_whole_prefix": newest["whole_prefix_count"] | int > 0,
-            "new": [],
-            "changed": []
+            "is_new_type": source_table in new_types,
+            "untold_count": newest["untold_count"] | int,
+            "files": []
         } %}
-        {% set sql = _unloaded_files_sql(source_table, listing, has_ledger) %}
-        {% for row in run_query(sql).rows %}
-            {% do plan[row["state"]].append(
-                [row["first_number"] | int, row["last_number"] | int]
-            ) %}
+        {% for row in run_query(_compare_files_sql(source_table, listing, has_ledger)).rows %}
+            {% set has_numbers = row["first_number"] is not none %}
+            {% do plan.files.append({
+                "state": row["state"],
+                "load_id": row["load_id"] | int,
+                "first": row["first_number"] | int if has_numbers else none,
+                "last": row["last_number"] | int if has_numbers else none,
+                "file_count": row["file_count"] | int,
+                "file_name": row["file_name"]
+            }) %}
         {% endfor %}
         {% do report(plan) %}
     {% endfor %}
 {% endmacro %}
 
-{% macro _unloaded_files_sql(source_table, listing, has_ledger) %}
+{% macro _compare_files_sql(source_table, listing, has_ledger) %}
 {%- set received = receive_file_list(source_table, listing) -%}
 {{ received ~ ';' if received }}
 with
@@ -65,12 +86,14 @@ known as (
 
     {% if has_ledger %}
     select
+        load_id,
         file_name,
         fingerprint
     from {{ raw_relation("loaded_files") }}
     where source_table = '{{ source_table }}'
     {% else %}
     select
+        0 as load_id,
         file_name,
         fingerprint
     from listed
@@ -79,44 +102,72 @@ known as (
 
 ),
 
-unloaded as (
+compared as (
 
     select
+        known.load_id,
         listed.file_number,
-        case when known.file_name is null then 'new' else 'changed' end as state
+        coalesce(listed.file_name, known.file_name) as file_name,
+        case
+            when known.file_name is null then 'new'
+            when listed.file_name is null then 'gone'
+            when known.fingerprint <> listed.fingerprint then 'changed'
+            else 'loaded'
+        end as state
     from listed
-    left join known on listed.file_name = known.file_name
-    where
-        known.file_name is null
-        or known.fingerprint <> listed.fingerprint
+    full outer join known on listed.file_name = known.file_name
 
 ),
 
 numbered as (
 
     select
-        state,
-        file_number,
+        *,
+        max(case when state = 'changed' then 1 else 0 end)
+            over (partition by load_id) as is_in_changed_load,
         file_number
-        - row_number() over (partition by state order by file_number) as run
-    from unloaded
+        - row_number() over (partition by state, load_id order by file_number) as run
+    from compared
 
 )
 
 select
     state,
+    coalesce(load_id, 0) as load_id,
     min(file_number) as first_number,
-    max(file_number) as last_number
+    max(file_number) as last_number,
+    count(*) as file_count,
+    min(file_name) as file_name
 from numbered
-group by state, run
+where state <> 'loaded' or is_in_changed_load = 1
+group by state, load_id, run
 order by first_number
 {% endmacro %}
 
-{% macro _newest_load_sql(source_table) %}
+{# Columns that come with later versions of the ledger are not in an older one. #}
+{% macro _newest_load_sql(source_table, present) %}
 select
     coalesce(max(load_id), 0) as load_id,
     coalesce(cast(max(loaded_at) as varchar(32)), '1970-01-01') as loaded_at,
-    count(*) - count(file_count) as whole_prefix_count
+    count(*) - count(file_count) as whole_prefix_count,
+    {% if "copy_id" in present.get("loads", {}) -%}
+    count(case when rejected_count is null then copy_id end) as untold_count
+    {%- else -%}
+    0 as untold_count
+    {%- endif %}
 from {{ raw_relation("loads") }}
 where source_table = '{{ source_table }}'
+{% endmacro %}
+
+{# A raw table that is gone would come back empty, and the ledger say it is loaded. #}
+{% macro _check_ledger_has_tables(listings, present) %}
+    {% for source_table in listings if source_table not in present %}
+        {% if run_query(_newest_load_sql(source_table, present)).rows[0]["load_id"] | int > 0 %}
+            {% do exceptions.raise_compiler_error(
+                "The table " ~ raw_relation(source_table) ~ " is gone, but the ledger lists"
+                ~ " what was loaded into it: load it again with --full-refresh"
+                ~ " --select " ~ source_table ~ "."
+            ) %}
+        {% endif %}
+    {% endfor %}
 {% endmacro %}

@@ -14,8 +14,7 @@ begin;
 
 {{ redshift_begin_load_sql(source_table, none) }};
 
-{{ redshift_empty_raw_table_sql(source_table) }};
-
+{{ undo_loads_sql(source_table, "all") }}
 {{ redshift_copy_sql(
     source_table, location.rstrip("/") ~ "/", ["gzip"] if is_gzip else []
 ) }};

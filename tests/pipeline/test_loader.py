@@ -11,17 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import DBT, ROOT, Project, event, song
+from .conftest import DBT, ROOT, Project, event, song, table_at_the_end
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
 SONG_TITLES = "select title from sparkify_raw.staging_songs order by title"
-
-
-def table_at_the_end(output: str) -> dict[str, list[str]]:
-    """The figures of the table that a load ends with, by source table."""
-    lines = [line.split() for line in output.splitlines()]
-    assert ["source", "table", "found", "loaded", "rows", "bytes", "seconds"] in lines, output
-    return {line[0]: line[1:5] for line in lines if line and line[0].startswith("staging_")}
 
 
 def test_only_what_is_new_is_loaded(project: Project) -> None:
@@ -31,19 +24,19 @@ def test_only_what_is_new_is_loaded(project: Project) -> None:
     }
     run = project.load()
     assert table_at_the_end(run.output) == {
-        "staging_events": ["2", "2", "3", f"{sizes[project.events]:,}"],
-        "staging_songs": ["2", "2", "2", f"{sizes[project.songs]:,}"],
+        "staging_events": ["2", "2", "3", "0", f"{sizes[project.events]:,}"],
+        "staging_songs": ["2", "2", "2", "0", f"{sizes[project.songs]:,}"],
     }
     assert "staging_events: loading 2 files" in run.errors
 
     project.write_events("2018/11/2018-11-03-events.json", event(4))
     run = project.load()
     assert table_at_the_end(run.output)["staging_events"][:3] == ["3", "1", "1"]
-    assert table_at_the_end(run.output)["staging_songs"] == ["2", "0", "0", "0"]
+    assert table_at_the_end(run.output)["staging_songs"] == ["2", "0", "0", "0", "0"]
     assert project.query(EVENT_COUNT) == [(4,)]
 
     run = project.load()
-    assert table_at_the_end(run.output)["staging_events"] == ["3", "0", "0", "0"]
+    assert table_at_the_end(run.output)["staging_events"] == ["3", "0", "0", "0", "0"]
     assert "Nothing new." in run.output
 
 
@@ -147,17 +140,6 @@ def test_full_refresh_replaces_the_table(project: Project) -> None:
     assert "dbt build --full-refresh" in run.output
 
 
-def test_a_changed_file_is_reported(project: Project) -> None:
-    path = project.write_events("a.json", event(8))
-    project.load()
-    project.write_events("a.json", event(8, level="paid"), event(9))
-    run = project.load()
-    assert "staging_events: 1 file" in run.errors
-    assert path.name in run.errors
-    assert "--full-refresh" in run.errors
-    assert project.query(EVENT_COUNT) == [(4,)]
-
-
 def test_a_dry_run_prints_the_sql_and_changes_nothing(local_project: Project) -> None:
     run = local_project.load("--dry-run")
     assert not local_project.database.exists()
@@ -177,22 +159,6 @@ def test_a_dry_run_prints_the_sql_and_changes_nothing(local_project: Project) ->
     log = (local_project.folder / "logs" / "dbt.log").read_text()
     insert = re.search(r'insert into "sparkify_raw"."staging_events".*?\nfrom', log, re.S)
     assert insert and insert[0] in run.output
-
-
-def test_a_column_added_to_the_yaml_is_filled_from_then_on(project: Project) -> None:
-    project.load()
-    path = project.folder / "models/staging/_staging__sources.yml"
-    added = "          - name: campaignId\n            data_type: bigint\n"
-    text = path.read_text()
-    where = "          - name: auth\n"
-    assert where in text
-    path.write_text(text.replace(where, added + where))
-    project.write_events("a.json", event(8, campaignId=5), event(9, campaignId=""), event(10))
-    project.load()
-    rows = project.query(
-        "select iteminsession, campaignid from sparkify_raw.staging_events order by 1"
-    )
-    assert rows == [(1, None), (2, None), (3, None), (8, 5), (9, None), (10, None)]
 
 
 def test_relative_paths_mean_the_project_folder(local_project: Project, tmp_path: Path) -> None:

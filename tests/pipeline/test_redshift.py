@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_redshift import BUCKET, SERIALIZABLE_VIOLATION
+from tests.fake_redshift import BUCKET, DEADLOCK, SERIALIZABLE_VIOLATION, RedshiftError
 
 from .conftest import DBT, RedshiftProject, event, song
 
@@ -121,15 +121,15 @@ def test_a_load_that_was_planned_before_another_is_refused(
     }
     for key, body in lists.items():
         s3.put_object(Bucket=BUCKET, Key=key, Body=body.encode())
-    arguments = {
+    batch = {
         "source_table": "staging_events",
         "file_list": f"s3://{BUCKET}/l.json",
         "manifest": f"s3://{BUCKET}/m.json",
         "last_load": {"load_id": 0, "loaded_at": "1970-01-01"},
-        "replace": False,
+        "undo": None,
     }
     command = [DBT, "run-operation", "load_batch", "--target", "redshift", "--args"]
-    run = project.run(*command, json.dumps(arguments))
+    run = project.run(*command, json.dumps({"batch": batch}))
     assert run.code != 0
     assert "NULL value into column load_id" in run.text
     assert project.query(EVENT_COUNT) == [(3,)]
@@ -395,3 +395,38 @@ def test_a_song_that_redshift_compares_as_duckdb_does(redshift_project: Redshift
     assert project.query("select song_id from fct_songplays where item_in_session = 20") == [
         ("SO0000000000000003",)
     ]
+
+
+# --- others come in between ----------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [SERIALIZABLE_VIOLATION, DEADLOCK])
+def test_a_conflict_is_tried_again(redshift_project: RedshiftProject, error: RedshiftError) -> None:
+    project = redshift_project
+    project.cluster.faults.fail(error, r'copy "sparkify_raw"."staging_songs"')
+    run = project.load()
+    assert "Trying again." in run.errors
+    assert project.query(EVENT_COUNT) == [(3,)]
+    assert project.query(LEDGER) == [(1, "staging_events", 2, 3), (2, "staging_songs", 2, 2)]
+
+
+def test_a_conflict_that_lasts_is_told(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    project.cluster.faults.fail(SERIALIZABLE_VIOLATION, r'copy "sparkify_raw"', times=9)
+    run = project.load(fails=True)
+    assert run.errors.count("Trying again.") == 3
+    assert run.errors.count("serializable isolation violation") == 4
+    assert run.errors.rstrip().endswith("run load_staging.py again.")
+    assert project.query(EVENT_COUNT) == [(0,)]
+    project.cluster.faults.clear()
+    project.load()
+    assert project.query(EVENT_COUNT) == [(3,)]
+
+
+def test_a_full_refresh_goes_on_where_it_was(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    project.load()
+    project.cluster.faults.fail(SERIALIZABLE_VIOLATION, r'copy "sparkify_raw"."staging_songs"')
+    project.load("--full-refresh")
+    # The events were loaded once only.
+    assert project.query(LEDGER) == [(3, "staging_events", 2, 3), (4, "staging_songs", 2, 2)]

@@ -1,0 +1,23 @@
+{#
+    The objects of files, the batch's if not told otherwise, each column as text. Objects are limited to the
+    4 MB that COPY takes on Redshift.
+    https://duckdb.org/docs/stable/data/json/loading_json
+#}
+{% macro duckdb_read_objects_sql(columns, paths="getvariable('paths')") -%}
+read_json(
+    {{ paths }},
+    format = 'unstructured',
+    maximum_object_size = 4194304,
+    filename = '_file',
+    columns = {{ _text_columns(columns) }}
+)
+{%- endmacro %}
+
+{% macro _text_columns(columns) -%}
+{
+    {%- for column in columns %}
+        '{{ column.name }}': 'varchar'
+        {%- if not loop.last %},{% endif %}
+    {%- endfor %}
+    }
+{%- endmacro %}

@@ -1,0 +1,25 @@
+{#
+    Takes what a batch replaces out of the raw table and the ledger. DELETE, for
+    TRUNCATE would commit on Redshift.
+    https://docs.aws.amazon.com/redshift/latest/dg/r_TRUNCATE.html
+#}
+{% macro undo_loads_sql(source_table, undo, is_new_type=false) -%}
+{%- set raw_table = raw_relation(source_table) -%}
+{%- set one_load = "" if undo == "all" else " and load_id = " ~ undo -%}
+{%- if undo != "all" -%}
+delete from {{ raw_table }}
+where loaded_at = (
+    select loaded_at from {{ raw_relation("loads") }} where load_id = {{ undo }}
+);
+{%- elif is_new_type -%}
+drop table {{ raw_table }};
+
+{{ create_raw_table_sql(raw_table, raw_source(source_table).columns.values()) }};
+{%- else -%}
+delete from {{ raw_table }};
+{%- endif %}
+{% for ledger_table in ["loaded_files", "rejected_rows", "loads"] %}
+delete from {{ raw_relation(ledger_table) }}
+where source_table = '{{ source_table }}'{{ one_load }};
+{% endfor %}
+{%- endmacro %}
