@@ -92,11 +92,11 @@ final as (
 
     from hours
 
-    where
-        start_hour between first_start_hour and last_start_hour
-        {% if is_incremental() %}
-        and start_hour not in (select start_hour from {{ this }})
-        {% endif %}
+    where start_hour between first_start_hour and last_start_hour
+
+    {% if is_incremental() %}
+    and start_hour not in (select start_hour from {{ this }})
+    {% endif %}
 
 )
 
