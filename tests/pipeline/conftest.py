@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +17,9 @@ import redshift_connector
 
 from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift
 
+from .warm import Command, Run, Runner
+
 ROOT = Path(__file__).parents[2]
-DBT = str(Path(sys.executable).with_name("dbt"))
 PARTS = (
     "analyses",
     "dbt_project.yml",
@@ -44,23 +43,11 @@ BOOKKEEPING = {"loaded_at", "catalog_loaded_at"}
 
 
 @dataclass
-class Run:
-    """What a command printed and how it ended."""
-
-    code: int
-    output: str
-    errors: str
-
-    @property
-    def text(self) -> str:
-        return self.output + self.errors
-
-
-@dataclass
 class Project:
     """A copy of the project with an input of its own, on DuckDB."""
 
     folder: Path
+    runner: Runner
     environment: dict[str, str] = field(default_factory=dict)
     target = "local"
 
@@ -93,27 +80,27 @@ class Project:
 
     def run(self, *command: str, cwd: Path | None = None, **environment: str) -> Run:
         """Runs a command in the project's folder; never raises."""
-        done = subprocess.run(
-            command,
-            cwd=cwd or self.folder,
-            env={**clean_environment(), **self.environment, **environment},
-            capture_output=True,
-            text=True,
+        return self.start(*command, cwd=cwd, **environment).wait()
+
+    def start(self, *command: str, cwd: Path | None = None, **environment: str) -> Command:
+        """Starts `dbt ...` or `load_staging.py ...` in the project's folder."""
+        return self.runner.start(
+            list(command),
+            cwd or self.folder,
+            {**clean_environment(), **self.environment, **environment},
         )
-        return Run(done.returncode, done.stdout, done.stderr)
 
     def load(self, *arguments: str, fails: bool = False, **environment: str) -> Run:
         """Runs load_staging.py and expects it to succeed, or to fail as it should."""
-        command = [sys.executable, "load_staging.py", "--target", self.target, *arguments]
-        run = self.run(*command, **environment)
+        run = self.run("load_staging.py", "--target", self.target, *arguments, **environment)
         assert (run.code != 0) == fails, run.text
         assert "Traceback" not in run.text, run.text
         return run
 
     def dbt(self, *arguments: str) -> Run:
         """Runs dbt, with warnings as errors, and expects it to succeed."""
-        command = [DBT, "--warn-error", "--no-use-colors", *arguments, "--target", self.target]
-        run = self.run(*command)
+        options = ["--warn-error", "--no-use-colors"]
+        run = self.run("dbt", *options, *arguments, "--target", self.target)
         assert run.code == 0, run.text
         return run
 
@@ -249,6 +236,14 @@ def table_at_the_end(output: str) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="session")
+def runner() -> Iterator[Runner]:
+    """What runs the project's commands, one for each worker."""
+    runner = Runner()
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[FakeRedshift]:
     """A stand-in for Redshift, one for each worker."""
     with FakeRedshift() as cluster:
@@ -263,7 +258,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def new_project(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, runner: Runner
 ) -> Iterator[Callable[..., Project]]:
     """Makes copies of the project: an engine, and a folder whose input it gets, if any."""
     clusters = []
@@ -280,13 +275,13 @@ def new_project(
                 "DBT_SONGS_LOCATION": f"s3://{BUCKET}/song_data",
                 "DBT_REDSHIFT_SCHEMA": "sparkify",
             }
-            project: Project = RedshiftProject(folder, environment, cluster)
+            project: Project = RedshiftProject(folder, runner, environment, cluster)
         else:
             environment = {
                 "DBT_EVENTS_LOCATION": "input/log_data/",
                 "DBT_SONGS_LOCATION": "input/song_data",
             }
-            project = Project(folder, environment)
+            project = Project(folder, runner, environment)
         if source:
             shutil.copytree(source / "log_data", project.events)
             shutil.copytree(source / "song_data", project.songs)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fake_redshift import BUCKET
 
-from .conftest import DBT, Project, RedshiftProject, event, song, table_at_the_end
+from .conftest import Project, RedshiftProject, event, song, table_at_the_end
 
 EVENTS = "select iteminsession from sparkify_raw.staging_events order by 1"
 REJECTED = """
@@ -110,7 +110,7 @@ def test_rejected_rows_warn_in_every_build(project: Project) -> None:
     with_bad_rows(project)
     project.load("--max-errors", "5")
     selected = ["--select", "assert_no_rows_were_rejected", "--target", project.target]
-    run = project.run(DBT, "test", *selected)
+    run = project.run("dbt", "test", *selected)
     assert "Warning in test assert_no_rows_were_rejected" in run.output
     # Rows that are gone with their load warn no more.
     project.write_events("bad.json", event(11))
@@ -142,7 +142,9 @@ def test_rows_that_redshift_tells_of_late(redshift_project: RedshiftProject) -> 
     project.load("--max-errors", "2", fails=True)
     assert project.query(COUNTS.format("staging_events")) == [(5, None)]
     assert project.query(REJECTED) == []
-    run = project.run(DBT, "test", "--select", "assert_no_rows_were_rejected", "--target=redshift")
+    run = project.run(
+        "dbt", "test", "--select", "assert_no_rows_were_rejected", "--target=redshift"
+    )
     assert "Warning in test assert_no_rows_were_rejected" in run.output
     project.load()
     assert len(project.query(REJECTED)) == 2

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import DBT, ROOT, Project, event, song, table_at_the_end
+from .conftest import ROOT, Project, clean_environment, event, song, table_at_the_end
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
 SONG_TITLES = "select title from sparkify_raw.staging_songs order by title"
@@ -163,7 +163,7 @@ def test_a_dry_run_prints_the_sql_and_changes_nothing(local_project: Project) ->
 
 def test_relative_paths_mean_the_project_folder(local_project: Project, tmp_path: Path) -> None:
     script = str(local_project.folder / "load_staging.py")
-    run = local_project.run(sys.executable, script, cwd=tmp_path)
+    run = local_project.run(script, cwd=tmp_path)
     assert run.code == 0, run.text
     assert local_project.query(EVENT_COUNT) == [(3,)]
     # The same files, named otherwise, are the same files.
@@ -175,7 +175,7 @@ def test_relative_paths_mean_the_project_folder(local_project: Project, tmp_path
         "--profiles-dir",
         str(local_project.folder),
     ]
-    run = local_project.run(DBT, "run", *where, cwd=tmp_path)
+    run = local_project.run("dbt", "run", *where, cwd=tmp_path)
     assert run.code == 0, run.text
     assert local_project.query("select count(*) from fct_songplays") == [(3,)]
 
@@ -334,3 +334,19 @@ def test_every_variable_is_documented() -> None:
     used = {v for path in files for v in re.findall(r"\bDBT_[A-Z_]+", path.read_text())}
     readme = (ROOT / "README.md").read_text()
     assert {variable for variable in used if variable not in readme} == set()
+
+
+def test_the_commands_as_they_are_typed(local_project: Project) -> None:
+    """As processes of their own, which the other tests' commands are forks of one of."""
+    programs = Path(sys.executable).parent
+    for command in (f"{programs}/python load_staging.py", f"{programs}/dbt build"):
+        done = subprocess.run(
+            command.split(),
+            cwd=local_project.folder,
+            env={**clean_environment(), **local_project.environment},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr.count("Traceback") == 0
+    assert local_project.query("select count(*) from fct_songplays") == [(3,)]

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import pytest
 
-from .conftest import DBT, MARTS, Project
+from .conftest import MARTS, Project
 
 
 @pytest.fixture
@@ -90,6 +90,6 @@ def test_a_catalogue_row_without_ids_is_a_warning(local_project: Project) -> Non
     local_project.write_songs("incomplete.json", {"title": "No id", "artist_name": "Artist 1"})
     local_project.load()
     local_project.dbt("run")
-    run = local_project.run(DBT, "test", "--select", "assert_catalog_rows_have_ids")
+    run = local_project.run("dbt", "test", "--select", "assert_catalog_rows_have_ids")
     assert run.code == 0, run.text
     assert "WARN=1" in run.output

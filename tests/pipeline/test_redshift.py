@@ -10,7 +10,7 @@ import pytest
 
 from tests.fake_redshift import BUCKET, DEADLOCK, SERIALIZABLE_VIOLATION, RedshiftError
 
-from .conftest import DBT, RedshiftProject, event, song
+from .conftest import RedshiftProject, event, song
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
 LEDGER = "select load_id, source_table, file_count, row_count from sparkify_raw.loads order by 1"
@@ -128,7 +128,7 @@ def test_a_load_that_was_planned_before_another_is_refused(
         "last_load": {"load_id": 0, "loaded_at": "1970-01-01"},
         "undo": None,
     }
-    command = [DBT, "run-operation", "load_batch", "--target", "redshift", "--args"]
+    command = ["dbt", "run-operation", "load_batch", "--target", "redshift", "--args"]
     run = project.run(*command, json.dumps({"batch": batch}))
     assert run.code != 0
     assert "NULL value into column load_id" in run.text
@@ -169,7 +169,7 @@ def test_the_reload_without_python_selects(redshift_project: RedshiftProject) ->
     project.dbt("run-operation", "load_staging", "--args", "{select: [staging_songs]}")
     assert project.query(EVENT_COUNT) == [(0,)]
     assert project.query("select count(*) from sparkify_raw.staging_songs") == [(2,)]
-    command = [DBT, "run-operation", "load_staging", "--target", "redshift", "--args"]
+    command = ["dbt", "run-operation", "load_staging", "--target", "redshift", "--args"]
     run = project.run(*command, "{select: [staging_song]}")
     assert run.code != 0
     assert "no source table is called staging_song" in run.text
@@ -180,7 +180,7 @@ def test_a_reload_that_fails_leaves_the_table_as_it_was(redshift_project: Redshi
     project.load()
     project.write_events("bad.json", event(9, ts="x"))
     project.upload()
-    run = project.run(DBT, "run-operation", "load_staging", "--target", "redshift")
+    run = project.run("dbt", "run-operation", "load_staging", "--target", "redshift")
     assert run.code != 0
     assert project.query(EVENT_COUNT) == [(3,)]
     assert len(project.query(LEDGER)) == 2
@@ -217,7 +217,9 @@ def test_a_key_whose_test_fails_is_not_declared(redshift_project: RedshiftProjec
     project.load()
     path = project.folder / "models/marts/dim_users.sql"
     path.write_text(path.read_text() + "\nunion all\n\nselect * from users\n")
-    run = project.run(DBT, "build", "--exclude-resource-type", "unit_test", "--target", "redshift")
+    run = project.run(
+        "dbt", "build", "--exclude-resource-type", "unit_test", "--target", "redshift"
+    )
     assert "Failure in test unique_dim_users_user_id" in run.output
     keys = [name for (name,) in project.query(KEYS)]
     assert "dim_users_user_id_pkey" not in keys
@@ -258,7 +260,7 @@ def test_every_dbt_command_works(redshift_project: RedshiftProject) -> None:
     project.dbt("build")
     project.dbt("build", "--full-refresh")
     project.cluster.faults.fail(SERIALIZABLE_VIOLATION, r'create\s+table\s+.*"dim_time__dbt_tmp"')
-    run = project.run(DBT, "run", "--target", "redshift")
+    run = project.run("dbt", "run", "--target", "redshift")
     assert "Failure in model dim_time" in run.output
     project.dbt("retry")
     assert "PASS freshness of sparkify.staging_events" in project.dbt("source", "freshness").output

@@ -1,0 +1,232 @@
+"""Runs the project's commands in forks of a process that has imported dbt already.
+
+Importing dbt takes longer than most of what the tests have it do. The process
+`python -m tests.pipeline.warm` reads requests on its standard input and forks for each; the
+fork becomes what the command would have been, with that environment, folder and arguments.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import runpy
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Run:
+    """What a command printed and how it ended; the code is negative if a signal ended it."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def text(self) -> str:
+        return self.output + self.errors
+
+
+class Command:
+    """A command under way."""
+
+    def __init__(self, runner: Runner, request: dict):
+        self.runner = runner
+        self.folder = Path(request["printed"])
+        self.pid: int = runner.ask(request)
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        return self.runner.code_of(self.pid, timeout=0)
+
+    def kill(self) -> None:
+        """Sends SIGKILL to it and what it started."""
+        if self.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def wait(self, timeout: float = 300) -> Run:
+        """Waits for its end. Raises TimeoutError."""
+        code = self.runner.code_of(self.pid, timeout)
+        if code is None:
+            raise TimeoutError(f"still running after {timeout} seconds: {self.errors}")
+        return Run(code, self.output, self.errors)
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return (self.folder / "stdout").read_text()
+
+    @property
+    def errors(self) -> str:
+        """What it has printed on standard error so far."""
+        return (self.folder / "stderr").read_text()
+
+
+class Runner:
+    """The process that forks, as the tests see it."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="warm_")
+        self.codes: dict[int, int] = {}
+        self.started = 0
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.pipeline.warm"],
+            cwd=ROOT,
+            env={k: v for k, v in os.environ.items() if not k.startswith(("DBT_", "AWS_"))},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+
+    def close(self) -> None:
+        """Ends the process."""
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
+        self.folder.cleanup()
+
+    def start(self, arguments: list[str], cwd: Path, environment: dict[str, str]) -> Command:
+        """Starts `python load_staging.py ...` or `dbt ...`, whichever the arguments begin with."""
+        self.started += 1
+        printed = Path(self.folder.name, str(self.started))
+        printed.mkdir()
+        return Command(
+            self,
+            {
+                "arguments": arguments,
+                "cwd": str(cwd),
+                "environment": environment,
+                "printed": str(printed),
+            },
+        )
+
+    def ask(self, request: dict) -> int:
+        """Sends a request; the pid of the fork."""
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        while "started" not in (told := self._hear()):
+            self.codes[told["ended"]] = told["code"]
+        return told["started"]
+
+    def code_of(self, pid: int, timeout: float) -> int | None:
+        """The exit code of a fork, or None if it still runs after so many seconds."""
+        end = time.monotonic() + timeout
+        while pid not in self.codes:
+            left = max(0, end - time.monotonic())
+            if not select.select([self.process.stdout], [], [], left)[0]:
+                return None
+            told = self._hear()
+            self.codes[told["ended"]] = told["code"]
+        return self.codes[pid]
+
+    def _hear(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the process that forks has ended")
+        return json.loads(line)
+
+
+def serve() -> dict:
+    """Forks for each request; returns in the forks, with the request."""
+    woken, waking = os.pipe()
+    os.set_blocking(waking, False)
+    signal.set_wakeup_fd(waking)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    running: set[int] = set()
+    while True:
+        ready, _, _ = select.select([sys.stdin, woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+        for pid in list(running):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                running.remove(pid)
+                tell({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+        if sys.stdin in ready:
+            line = sys.stdin.readline()
+            if not line:
+                for pid in running:
+                    os.killpg(pid, signal.SIGKILL)
+                sys.exit()
+            pid = os.fork()
+            os.setpgid(pid, pid or 0)
+            if not pid:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                os.close(woken)
+                os.close(waking)
+                return json.loads(line)
+            running.add(pid)
+            tell({"started": pid})
+
+
+def tell(message: dict) -> None:
+    """Writes a line to the tests."""
+    os.write(1, json.dumps(message).encode() + b"\n")
+
+
+def warm_up() -> None:
+    """Imports what the commands do, and has dbt parse a project: the first time is slow."""
+    import dbt.adapters.duckdb
+    import dbt.adapters.redshift
+    import dbt.cli.main
+    import dbt.task.build
+    import dbt.task.docs.generate
+    import dbt.task.freshness
+    import dbt.task.retry
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "dbt_project.yml").write_text("{name: warm, profile: warm}")
+        Path(folder, "profiles.yml").write_text(
+            "{warm: {target: warm, outputs: {warm: {type: duckdb}}}}"
+        )
+        Path(folder, "models").mkdir()
+        Path(folder, "models", "warm.sql").write_text("select {{ dbt.length('1') }} as one")
+        Path(folder, "models", "warm.yml").write_text(
+            "{models: [{name: warm, columns: [{name: one, data_tests: [unique]}]}]}"
+        )
+        for _ in range(2):  # the second time from what it saved
+            done = dbt.cli.main.dbtRunner().invoke(
+                ["--quiet", "parse", "--project-dir", folder, "--profiles-dir", folder]
+            )
+            assert done.success, done.exception
+
+
+def become(request: dict) -> None:
+    """Is the command, from here to the end of the process."""
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    printed = Path(request["printed"])
+    for number, path, flags in (
+        (0, Path(os.devnull), os.O_RDONLY),
+        (1, printed / "stdout", os.O_WRONLY | os.O_CREAT),
+        (2, printed / "stderr", os.O_WRONLY | os.O_CREAT),
+    ):
+        descriptor = os.open(path, flags)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    program, *_ = sys.argv = request["arguments"]
+    if program == "dbt":
+        from dbt.cli.main import cli
+
+        cli()
+    else:
+        sys.path[0] = str(Path(program).resolve().parent)
+        runpy.run_path(program, run_name="__main__")
+
+
+if __name__ == "__main__":
+    warm_up()
+    gc.freeze()  # the forks need not look at all that is there already, but for at their end
+    atexit.register(gc.unfreeze)
+    become(serve())
