@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from .conftest import DBT, Project, event, song
+from .conftest import Project, event, song
 
 NIGHTLY = ("--exclude", "tag:weekly", "--exclude-resource-type", "unit_test")
 GROWING = {
@@ -112,7 +112,7 @@ def project_of_two_weeks(local_project: Project) -> Project:
 
 def failures(project: Project, *selection: str) -> set[str]:
     """The data tests that fail."""
-    run = project.run(DBT, "test", "--exclude-resource-type", "unit_test", *selection)
+    run = project.run("dbt", "test", "--exclude-resource-type", "unit_test", *selection)
     results = json.loads((project.folder / "target" / "run_results.json").read_text())["results"]
     failed = {r["unique_id"].split(".")[2] for r in results if r["status"] in ("fail", "error")}
     assert (run.code == 0) == (not failed), run.text
