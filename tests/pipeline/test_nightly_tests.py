@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from .conftest import Project, event, song
+from .conftest import Project, RedshiftProject, event, song
 
 NIGHTLY = ("--exclude", "tag:weekly", "--exclude-resource-type", "unit_test")
 GROWING = {
@@ -136,3 +136,16 @@ def test_weekly_tests_find_what_is_wrong_with_old_rows(project_of_two_weeks: Pro
     project.execute(f"delete from fct_songplays {OLD_PLAY}")
     assert failures(project, *NIGHTLY[:2]) == set()
     assert failures(project) == {"assert_every_play_is_in_the_fact"}
+
+
+def test_keys_stay_declared_if_their_tests_are_weekly(redshift_project: RedshiftProject) -> None:
+    """Rebuilt dimensions take foreign keys away; the nightly run declares them again."""
+    project = redshift_project
+    keys = "select conname from pg_constraint where contype in ('p', 'f') order by 1"
+    project.load()
+    project.dbt("build", "--exclude-resource-type", "unit_test")
+    declared = project.query(keys)
+    assert ("fct_songplays_songplay_id_pkey",) in declared
+    assert ("fct_songplays_song_id_fkey",) in declared
+    project.dbt("build", *NIGHTLY)
+    assert project.query(keys) == declared
