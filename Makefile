@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-e
 SQLFLUFF := DBT_DUCKDB_PATH=:memory: DBT_TARGET_PATH=target/lint $(BIN)/sqlfluff
 
 .DEFAULT_GOAL := help
-.PHONY: help run test standin lint format docs lock clean
+.PHONY: help run test soak standin lint format docs lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -19,6 +19,9 @@ run: .venv/local profiles.yml ## Load and build, on DuckDB and the sample unless
 
 test: .venv/dev profiles.yml lint ## Run everything that CI checks
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+soak: .venv/dev profiles.yml ## Run the tests that try chance ten times as often as `make test` does
+	SPARKIFY_SOAK=10 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m soak
 
 standin: .venv/dev ## Run a stand-in for Redshift, the sample in its S3, until Ctrl-C
 	$(BIN)/python -m tests.fake_redshift --upload sample_data

@@ -100,6 +100,8 @@ class Runner:
         self.started += 1
         printed = Path(self.folder.name, str(self.started))
         printed.mkdir()
+        for name in ("stdout", "stderr"):
+            (printed / name).touch()
         return Command(
             self,
             {
@@ -209,8 +211,8 @@ def become(request: dict) -> None:
     printed = Path(request["printed"])
     for number, path, flags in (
         (0, Path(os.devnull), os.O_RDONLY),
-        (1, printed / "stdout", os.O_WRONLY | os.O_CREAT),
-        (2, printed / "stderr", os.O_WRONLY | os.O_CREAT),
+        (1, printed / "stdout", os.O_WRONLY),
+        (2, printed / "stderr", os.O_WRONLY),
     ):
         descriptor = os.open(path, flags)
         os.dup2(descriptor, number)
