@@ -275,7 +275,7 @@ def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
             if dbt.engine == "redshift":
                 batch["manifest"] = stage.write("manifest.json", manifest(files))
                 batch["is_gzip"] = files[0].file_name.endswith(".gz")
-            elif is_s3(source.location) and not options.dry_run:
+            elif not options.dry_run:
                 files = fetch(files, stage.folder)
             batch["file_list"] = stage.write("files.json", file_list(files))
             unknown = {} if options.dry_run else unknown_keys(dbt, source, files)

@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import tempfile
+import time
 import uuid
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import TracebackType
 
 import boto3
+import click
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException
 
 SUFFIXES = (".json", ".json.gz")
 THREADS = 32
+ATTEMPTS = 6  # at each request to S3, unless AWS_MAX_ATTEMPTS says otherwise
+CONNECT_SECONDS = 10
+SILENT_SECONDS = 30  # that S3 may let pass without a byte
+CHUNK_BYTES = 64 * 1024
 SAMPLE_FILES = 8
 SAMPLE_BYTES = 64 * 1024
 
@@ -40,8 +46,23 @@ class File:
 
 def s3_client():
     """The one seam to S3; boto3's own configuration says where and as whom."""
-    retries = {"mode": "standard", "max_attempts": 6}
-    return boto3.client("s3", config=Config(max_pool_connections=THREADS, retries=retries))
+    attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS))
+    config = Config(
+        max_pool_connections=THREADS,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=SILENT_SECONDS,
+    )
+    client = boto3.client("s3", config=config)
+    client.meta.events.register("before-parse.s3.ListObjectsV2", refuse_empty_page)
+    return client
+
+
+def refuse_empty_page(response_dict: dict, **_: object) -> None:
+    """Has boto3 ask again for a page of a listing that broke off before its first byte, as it
+    does for one that broke off later; it would take it for the last one."""
+    if response_dict["status_code"] == 200 and not response_dict["body"]:
+        response_dict["status_code"] = 500
 
 
 def bucket_and_key(url: str) -> tuple[str, str]:
@@ -106,25 +127,23 @@ def list_s3(location: str) -> Iterator[File]:
 
 
 def fetch(files: list[File], folder: Path) -> list[File]:
-    """Copies of S3 objects in a folder.
+    """The files where DuckDB can read them: objects of S3 as copies in a folder.
 
-    Raises ClickException if one cannot be read, or is not the version that was listed.
+    Raises ClickException if an object cannot be read or is not the version that was listed,
+    or if what is zipped is damaged.
     """
-    client = s3_client()
+    client = s3_client() if any(is_s3(file.path) for file in files) else None
 
     def fetch_one(numbered: tuple[int, File]) -> File:
         number, file = numbered
-        suffix = ".json.gz" if file.file_name.endswith(".gz") else ".json"
-        path = folder / f"{number:07}{suffix}"
-        bucket, key = bucket_and_key(file.file_name)
-        try:
-            body = client.get_object(Bucket=bucket, Key=key, IfMatch=file.fingerprint)["Body"]
-            with path.open("wb") as copy:
-                for chunk in body.iter_chunks(1024 * 1024):
-                    copy.write(chunk)
-        except (BotoCoreError, ClientError) as error:
-            raise ClickException(f"cannot read {file.file_name}: {error}") from error
-        return File(file.file_name, file.file_size, file.fingerprint, str(path))
+        if is_s3(file.path):
+            suffix = ".json.gz" if file.file_name.endswith(".gz") else ".json"
+            path = folder / f"{number:07}{suffix}"
+            fetch_object(client, file, path)
+            file = replace(file, path=str(path))
+        if file.file_name.endswith(".gz"):
+            check_gzip(file)
+        return file
 
     with ThreadPoolExecutor(THREADS) as pool:
         try:
@@ -132,6 +151,58 @@ def fetch(files: list[File], folder: Path) -> list[File]:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def fetch_object(client, file: File, path: Path) -> None:
+    """Copies an object to a path, again if it breaks off: boto3 tries requests again, but
+    not to read what answers them. Raises ClickException if it cannot."""
+    bucket, key = bucket_and_key(file.file_name)
+    attempts = client.meta.config.retries["total_max_attempts"]
+    for attempt in range(1, attempts + 1):
+        try:
+            answer = client.get_object(Bucket=bucket, Key=key, IfMatch=file.fingerprint)
+        except (BotoCoreError, ClientError) as error:
+            raise ClickException(unreadable(file, error)) from error
+        try:
+            with path.open("wb") as copy:
+                for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
+                    copy.write(chunk)
+            return
+        except OSError as error:
+            raise ClickException(f"cannot copy {file.file_name} to {path}: {error}") from error
+        except BotoCoreError as error:
+            if attempt == attempts:
+                raise ClickException(unreadable(file, error)) from error
+            time.sleep(random.uniform(0, 2 ** (attempt - 1)))
+
+
+def unreadable(file: File, error: Exception) -> str:
+    """Why an object cannot be read, and what to do about it."""
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+    if code in ("NoSuchKey", "PreconditionFailed"):
+        happened = "deleted" if code == "NoSuchKey" else "replaced"
+        return (
+            f"{file.file_name} was {happened} after it was listed. Nothing of this batch was"
+            " loaded; run load_staging.py again."
+        )
+    return f"cannot read {file.file_name}: {error}"
+
+
+def check_gzip(file: File) -> None:
+    """Raises ClickException if a file is no sound gzip: DuckDB does not look at checksums."""
+    unzip = None
+    try:
+        with Path(file.path).open("rb") as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                while chunk:
+                    if unzip is None or unzip.eof:
+                        unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                    unzip.decompress(chunk)
+                    chunk = unzip.unused_data
+    except (OSError, zlib.error) as error:
+        raise ClickException(f"cannot unzip {file.file_name}: {error}") from error
+    if unzip is None or not unzip.eof:
+        raise ClickException(f"cannot unzip {file.file_name}: it ends too early")
 
 
 def sample_keys(files: list[File]) -> dict[str, str]:
@@ -159,6 +230,8 @@ def beginning(file: File) -> str:
     Raises ClickException if it cannot be read.
     """
     try:
+        if not file.file_size:
+            return ""  # S3 refuses to give a range of nothing
         if is_s3(file.path):
             bucket, key = bucket_and_key(file.path)
             first_bytes = f"bytes=0-{SAMPLE_BYTES - 1}"
@@ -223,21 +296,16 @@ class S3Stage:
     def __enter__(self) -> S3Stage:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        raised: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         try:
             for key in self.keys:
                 self.client.delete_object(Bucket=self.bucket, Key=key)
         except (BotoCoreError, ClientError) as error:
-            if raised is None:
-                raise ClickException(
-                    f"loaded, but {self.location}, set by DBT_STAGE_LOCATION, could not be"
-                    f" cleared: {error}"
-                ) from error
+            click.echo(
+                f"{self.location}, set by DBT_STAGE_LOCATION, could not be cleared of the lists"
+                f" under {self.prefix}, which nothing reads again: {error}",
+                err=True,
+            )
 
     def write(self, name: str, text: str) -> str:
         """Writes a text; where it is. Raises ClickException if it cannot."""

@@ -85,6 +85,11 @@ class Source:
                 ) from error
             if data:
                 yield decoder.decode(data)
+        if isinstance(unpack, _Members) and not unpack.is_complete:
+            raise RedshiftError(
+                f"Failed to decompress file {file.url}: unexpected end of file",
+                detail="code: 15001",
+            )
         yield decoder.decode(b"", final=True)
 
     def _manifest(self) -> list[SourceFile]:
@@ -195,3 +200,8 @@ class _Members:
             out.append(self._current.decompress(chunk))
             chunk = self._current.unused_data if self._current.eof else b""
         return b"".join(out)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last member ended."""
+        return self._current.eof

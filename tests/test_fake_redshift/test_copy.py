@@ -300,6 +300,18 @@ def test_gzip_is_a_keyword(db):
     assert db.value("select count(*) from t") == 2
 
 
+@pytest.mark.parametrize("size", [0, 5, 12, -9, -1])
+def test_gzip_that_ends_too_early_is_refused(db, size):
+    """Undocumented; lzop does so: "failed to inflate with lzop: unexpected end of file"."""
+    body = gzip.compress(b'{"a":1}' * 100)
+    cut = db.put(f"{db.schema}/1.gz", body[:size])
+    second_cut = db.put(f"{db.schema}/2.gz", body + body[: size or 1])
+    db.run("create table t (a int)")
+    for url in (cut, second_cut):
+        db.refused(f"copy t from '{url}' {_OPTIONS} gzip", "Failed to decompress")
+    assert db.value("select count(*) from t") == 0
+
+
 def test_noload_loads_nothing(db):
     """[DG:copy-parameters-data-load]"""
     url = db.put(f"{db.schema}/1", '{"a":1}')
