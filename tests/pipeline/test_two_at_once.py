@@ -48,7 +48,7 @@ def start_load(project: Project, *arguments: str) -> Command:
 
 def until(condition: Callable[[], bool], *commands: Command) -> None:
     """Waits for something to become true while commands run."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end
         for command in commands:
