@@ -16,28 +16,15 @@
 
 with
 
-plays as (
-
-    select
-        songplay_id,
-        start_time,
-        song_key,
-        artist_key,
-        song_title,
-        artist_name,
-        song_length,
-        start_hour as first_start_hour,
-        start_hour as last_start_hour,
-        loaded_at
-
-    from {{ ref('fct_songplays') }}
-
-),
-
 {% if is_incremental() %}
+{% set is_new = 'loaded_at > ' ~ watermark('loaded_at') %}
 new_plays as (
 
-    select * from plays where loaded_at > {{ watermark('loaded_at') }}
+    select * from {{ ref('fct_songplays') }}
+
+    where
+        {{ is_new }}
+        and start_time between {{ bounds('start_time', ref('int_plays'), is_new) }}
 
 ),
 
@@ -57,8 +44,7 @@ corrected_songs as (
             and events.loaded_at < new_plays.loaded_at
 
     where
-        events.start_time >= (select min(start_time) from new_plays)
-        and events.start_time <= (select max(start_time) from new_plays)
+        events.ts between {{ bounds('ts', ref('int_plays'), is_new) }}
         and (
             events.song_title <> new_plays.song_title
             or events.artist_name <> new_plays.artist_name
@@ -76,8 +62,8 @@ heard as (
         song_title,
         artist_name,
         song_length,
-        first_start_hour,
-        last_start_hour,
+        start_hour as first_start_hour,
+        start_hour as last_start_hour,
         loaded_at
 
     from new_plays
@@ -110,11 +96,11 @@ heard as (
         song_title,
         artist_name,
         song_length,
-        first_start_hour,
-        last_start_hour,
+        start_hour as first_start_hour,
+        start_hour as last_start_hour,
         loaded_at
 
-    from plays
+    from {{ ref('fct_songplays') }}
 
     where song_key in (select song_key from corrected_songs)
 
@@ -139,7 +125,17 @@ heard as (
 {% else %}
 heard as (
 
-    select * from plays
+    select
+        song_key,
+        artist_key,
+        song_title,
+        artist_name,
+        song_length,
+        start_hour as first_start_hour,
+        start_hour as last_start_hour,
+        loaded_at
+
+    from {{ ref('fct_songplays') }}
 
 ),
 

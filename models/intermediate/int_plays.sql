@@ -20,6 +20,7 @@ plays as (
         user_id,
         session_id,
         item_in_session,
+        ts,
         event_at as start_time,
         level,
         location,

@@ -1,5 +1,14 @@
 -- On Redshift every node has all of it: it is small.
-{{ config(dist='all', sort='start_hour') }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='start_hour',
+        on_schema_change='fail',
+        dist='all',
+        sort='start_hour',
+    )
+}}
 
 with
 
@@ -84,6 +93,10 @@ final as (
     from hours
 
     where start_hour between first_start_hour and last_start_hour
+
+    {% if is_incremental() %}
+    and start_hour not in (select start_hour from {{ this }})
+    {% endif %}
 
 )
 

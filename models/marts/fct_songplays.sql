@@ -4,8 +4,9 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
+        incremental_strategy='bounded_delete_insert',
         unique_key='songplay_id',
+        event_time='start_time',
         on_schema_change='fail',
         dist='song_id',
         sort='start_time',
@@ -14,6 +15,10 @@
 
 -- Read by the incremental build alone.
 -- depends_on: {{ ref('stg_songs') }}
+
+{% set has_catalog_changed = is_incremental() and has_rows(
+    ref('int_songs'), 'loaded_at > ' ~ watermark('catalog_loaded_at')
+) %}
 
 with
 
@@ -86,32 +91,18 @@ new_plays as (
 
 ),
 
-{% if is_incremental() %}
--- Titles and names, now or before, of the songs that came to the catalogue or
+{% if has_catalog_changed %}
+-- Names, now or before, of the artists of songs that came to the catalogue or
 -- changed in it since these plays were matched.
-changed_keys as (
+changed_artists as (
 
-    select
-        versions.song_key,
-        versions.artist_key
+    select distinct versions.artist_key
 
     from {{ ref('stg_songs') }} as versions
 
     inner join songs on versions.song_id = songs.song_id
 
     where songs.loaded_at > {{ watermark('catalog_loaded_at') }}
-
-),
-
-changed_songs as (
-
-    select distinct song_key from changed_keys
-
-),
-
-changed_artists as (
-
-    select distinct artist_key from changed_keys
 
 ),
 
@@ -137,16 +128,12 @@ earlier_plays as (
 
     from {{ this }} as earlier
 
-    left join changed_songs on earlier.song_key = changed_songs.song_key
-
-    left join changed_artists
+    inner join changed_artists
         on earlier.artist_key = changed_artists.artist_key
 
     left join new_plays on earlier.songplay_id = new_plays.songplay_id
 
-    where
-        coalesce(changed_songs.song_key, changed_artists.artist_key) is not null
-        and new_plays.songplay_id is null
+    where new_plays.songplay_id is null
 
 ),
 {% endif %}
@@ -155,7 +142,7 @@ plays as (
 
     select * from new_plays
 
-    {% if is_incremental() %}
+    {% if has_catalog_changed %}
     union all
 
     select * from earlier_plays

@@ -1,5 +1,7 @@
 -- No play is lost on its way from the logs to the fact, whether or not the
 -- catalogue knows its song.
+{{ config(tags='weekly') }}
+
 with
 
 events as (

@@ -1,5 +1,7 @@
 -- The fact holds nothing that the logs do not: a play whose event is gone from
 -- the raw table means that it was replaced and the fact was not rebuilt.
+{{ config(tags='weekly') }}
+
 with
 
 events as (

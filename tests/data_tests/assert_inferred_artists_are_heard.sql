@@ -1,5 +1,7 @@
 -- An inferred artist is there for plays. One without plays was not removed when
 -- the catalogue took them over, or when its event was corrected.
+{{ config(tags='weekly') }}
+
 select artists.artist_id
 from {{ ref('dim_artists') }} as artists
 left join {{ ref('fct_songplays') }} as songplays

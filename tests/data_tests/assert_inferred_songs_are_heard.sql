@@ -1,5 +1,7 @@
 -- An inferred song is there for its plays. One without plays was not removed
 -- when the catalogue took them over, or when its event was corrected.
+{{ config(tags='weekly') }}
+
 select songs.song_id
 from {{ ref('dim_songs') }} as songs
 left join {{ ref('fct_songplays') }} as songplays

@@ -1,5 +1,7 @@
 -- The raw tables hold what the ledger says, load by load: rows that were
 -- deleted or inserted by hand would make it untrue.
+{{ config(tags='weekly') }}
+
 with
 
 loads as (

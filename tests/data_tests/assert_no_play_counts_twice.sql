@@ -1,5 +1,7 @@
 -- Neither an event loaded twice nor a song that the catalogue has twice makes
 -- two plays of one. Told by what an event is known by, not by its hash.
+{{ config(tags='weekly') }}
+
 select
     user_id,
     session_id,

@@ -1,5 +1,7 @@
 -- An analyst who counts plays by artist gets the same from the fact's artist_id
 -- as by way of the song.
+{{ config(tags='weekly') }}
+
 select
     songplays.songplay_id,
     songplays.artist_id,

@@ -1,0 +1,21 @@
+{# Literals, for the reason that watermark gives. Nothing is between null and null. #}
+{% macro bounds(column, relation, condition) -%}
+    {%- if execute and load_relation(relation) -%}
+        {{ _bounds(column, relation, condition) }}
+    {%- else -%}
+        null and null
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro _bounds(column, relation, condition="1 = 1") -%}
+    {%- set row = run_query(
+        "select cast(min(" ~ column ~ ") as varchar(32)),"
+        ~ " cast(max(" ~ column ~ ") as varchar(32))"
+        ~ " from " ~ relation ~ " where " ~ condition
+    ).rows[0] -%}
+    {%- if row[0] is none -%}
+        null and null
+    {%- else -%}
+        '{{ row[0] }}' and '{{ row[1] }}'
+    {%- endif -%}
+{%- endmacro %}

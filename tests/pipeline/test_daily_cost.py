@@ -1,0 +1,202 @@
+"""A day costs a day: one more day takes no more after two years than after a month."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from staging_files import file_list, find_files
+
+from .conftest import Project, RedshiftProject, event, song, table_at_the_end
+from .test_nightly_tests import NIGHTLY
+
+MONTH, TWO_YEARS = 30, 720  # days of history
+EVENTS_A_DAY = 8_000
+FIRST_DAY = 16_000  # days since 1970
+SLOWER_AT_MOST = 1.2
+# A day takes at least what it takes when nothing disturbs it. So the least of several days is
+# compared; and where another process disturbs them all, more days are tried.
+DAYS_AT_LEAST, DAYS_AT_MOST = 2, 6
+
+# Half of the 8,000 songs heard are in the catalogue, and so are most of the artists.
+SONGS = [song(n, title=f"Title {n}", artist_name=f"Artist {n % 2000}") for n in range(4_000)]
+EVENTS = f"""
+    select
+        case when is_play then 'Artist ' || song % 2000 end as artist,
+        'Logged In' as auth,
+        'First ' || user % 100 as "firstName",
+        case when user % 2 = 0 then 'F' else 'M' end as gender,
+        item as "itemInSession",
+        'Last ' || user % 500 as "lastName",
+        case when is_play then 200.5 + song % 100 end as length,
+        case when user % 3 = 0 then 'paid' else 'free' end as level,
+        'Place ' || user % 300 as location,
+        'PUT' as method,
+        case when is_play then 'NextSong' else 'Home' end as page,
+        1540919166796.0 as registration,
+        day * 5000 + user as "sessionId",
+        case when is_play then 'Title ' || song end as song,
+        200 as status,
+        day * 86400000 + item * (86400000 // {EVENTS_A_DAY}) as ts,
+        '"Mozilla/5.0 (' || user % 50 || ')"' as "userAgent",
+        cast(user as varchar) as "userId"
+    from (
+        select
+            day,
+            item,
+            hash(day, item) % 5000 as user,
+            hash(item, day) % 8000 as song,
+            item % 8 <> 0 as is_play
+        from
+            range({FIRST_DAY} + {{first}}, {FIRST_DAY} + {{last}} + 1) as days (day),
+            range({EVENTS_A_DAY}) as items (item)
+    )
+"""
+
+
+def log_day(project: Project, day: int) -> None:
+    """Writes the file of a day's events."""
+    events, path = EVENTS.format(first=day, last=day), project.events / f"{day:05}-events.json"
+    duckdb.sql(f"copy ({events}) to '{path}' (format json)")
+
+
+def with_history(project: Project, days: int) -> Project:
+    """Gives a project so many days, as if each had been loaded in the night after it.
+
+    The ledger knows a file for each day, which is smaller than what it stands for: it is listed,
+    and never read.
+    """
+    for day in range(days):
+        project.write_events(f"{day:05}-events.json", event(day))
+    files, _ = find_files(project.environment["DBT_EVENTS_LOCATION"], project.folder)
+    listing = project.folder / "listing.json"
+    listing.write_text(file_list(files))
+    with duckdb.connect(str(project.database)) as connection:
+        connection.execute(
+            f"""
+            insert into sparkify_raw.staging_events by name
+            select *, make_timestamp((ts // 86400000 + 1) * 86400000000) as loaded_at
+            from ({EVENTS.format(first=0, last=days - 1)});
+
+            insert into sparkify_raw.loads by name
+            select
+                1 + row_number() over (order by loaded_at) as load_id,
+                'staging_events' as source_table,
+                1 as file_count,
+                count(*) as row_count,
+                loaded_at
+            from sparkify_raw.staging_events
+            group by loaded_at;
+
+            insert into sparkify_raw.loaded_files by name
+            select source_table, file_name, file_size, fingerprint, load_id, loaded_at
+            from read_json('{listing}')
+            inner join sparkify_raw.loads on load_id = file_number + 2;
+            """
+        )
+    project.dbt("run", "--full-refresh")
+    return project
+
+
+@pytest.fixture
+def histories(new_project: Callable[..., Project], tmp_path: Path) -> Iterator[dict[int, Project]]:
+    """A project with a month of history and one with two years, by their days."""
+    project = new_project("local")
+    project.write_songs("songs.json", *SONGS)
+    project.load("--select", "staging_songs")
+    copies = {
+        days: replace(project, folder=shutil.copytree(project.folder, tmp_path / str(days)))
+        for days in (MONTH, TWO_YEARS)
+    }
+    yield {days: with_history(copy, days) for days, copy in copies.items()}
+    for copy in copies.values():
+        shutil.rmtree(copy.folder)
+
+
+def load_seconds(project: Project) -> dict[str, float]:
+    """Loads what is new; the seconds it took."""
+    started = time.monotonic()
+    run = project.load()
+    took = time.monotonic() - started
+    assert table_at_the_end(run.output)["staging_events"][1:3] == ["1", f"{EVENTS_A_DAY:,}"]
+    return {"load.staging_events": took}
+
+
+def build_seconds(project: Project) -> dict[str, float]:
+    """Runs the nightly build, one model or test after the other; the seconds each took."""
+    project.dbt("build", *NIGHTLY, "--threads", "1")
+    return {
+        result["unique_id"]: result["execution_time"]
+        for result in run_results(project)
+        if result["unique_id"].startswith(("model.", "test."))
+    }
+
+
+def run_results(project: Project) -> list[dict]:
+    """What dbt says of each node that it ran last."""
+    return json.loads((project.folder / "target" / "run_results.json").read_text())["results"]
+
+
+def test_a_day_costs_a_day(histories: dict[int, Project]) -> None:
+    """The load, the models and the nightly tests, each told apart."""
+    seconds: dict[int, dict[str, float]] = {days: {} for days in histories}
+    for number in range(DAYS_AT_MOST):
+        for days, project in histories.items():
+            log_day(project, days + number)
+            for step, took in (load_seconds(project) | build_seconds(project)).items():
+                seconds[days][step] = min(took, seconds[days].get(step, took))
+        totals = {
+            days: {
+                kind: sum(took for step, took in steps.items() if step.startswith(f"{kind}."))
+                for kind in ("load", "model", "test")
+            }
+            for days, steps in seconds.items()
+        }
+        slower = {kind: totals[TWO_YEARS][kind] / totals[MONTH][kind] for kind in totals[MONTH]}
+        if number + 1 >= DAYS_AT_LEAST and max(slower.values()) <= SLOWER_AT_MOST:
+            break
+    assert max(slower.values()) <= SLOWER_AT_MOST, (slower, seconds)
+
+
+def test_a_day_writes_a_days_rows(redshift_project: RedshiftProject) -> None:
+    """Of each table as many after eight days as after one, and deletes only among the new ones."""
+    project = redshift_project
+
+    def log(*days: int) -> None:
+        for day in days:
+            start = event(0)["ts"] + day * 24 * 60 * 60 * 1000
+            events = [event(item, ts=start + item, sessionId=day) for item in range(5)]
+            project.write_events(f"{day}.json", *events)
+        project.load()
+        project.cluster.statements.clear()
+        project.dbt("run")
+
+    def rows_written() -> dict[str, int]:
+        return {
+            result["unique_id"].split(".")[2]: result["adapter_response"]["rows_affected"]
+            for result in run_results(project)
+            if "rows_affected" in result["adapter_response"]
+        }
+
+    log(1)
+    log(2)
+    after_one_day = rows_written()
+    log(3, 4, 5, 6, 7, 8)
+    log(9)
+    assert rows_written() == after_one_day
+    assert after_one_day["fct_songplays"] == 5
+    assert after_one_day["dim_time"] == 24
+    (delete,) = [
+        each.sql
+        for each in project.cluster.statements
+        if '"fct_songplays"' in each.sql and "delete from" in each.sql
+    ]
+    assert re.findall(r"'(\d{4}-\d\d-\d\d) [^']*'", delete) == ["2018-11-10", "2018-11-10"]

@@ -1,0 +1,138 @@
+"""The nightly data tests: they look at what is new alone, and find what is wrong in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from .conftest import Project, event, song
+
+NIGHTLY = ("--exclude", "tag:weekly", "--exclude-resource-type", "unit_test")
+GROWING = {
+    "model.sparkify.fct_songplays",
+    "model.sparkify.int_plays",
+    "model.sparkify.stg_events",
+    "source.sparkify.sparkify.staging_events",
+}
+
+
+def test_nightly_tests_look_at_what_is_new(local_project: Project) -> None:
+    """Of the tables that grow with history, they read what was loaded since a literal time."""
+    project = local_project
+    project.load()
+    project.dbt("run")
+    project.dbt("compile", "--exclude", "tag:weekly")
+    manifest = json.loads((project.folder / "target" / "manifest.json").read_text())
+    tests = {
+        node["name"]: node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test" and GROWING & set(node["depends_on"]["nodes"])
+    }
+    nightly = {name for name, node in tests.items() if "weekly" not in node["tags"]}
+    assert nightly == {
+        "assert_new_loads_count_the_raw_rows",
+        "assert_new_plays_are_in_the_fact",
+        "assert_new_plays_find_their_dimensions",
+    }
+    for name in nightly:
+        assert "loaded_at > cast('20" in " ".join(tests[name]["compiled_code"].split())
+    assert {
+        "unique_fct_songplays_songplay_id",
+        "relationships_fct_songplays_song_id__song_id__ref_dim_songs_",
+        "assert_every_play_is_in_the_fact",
+        "assert_ledger_counts_the_raw_rows",
+    } <= tests.keys() - nightly
+
+
+# What to do to a sound warehouse, and the one test that finds it.
+NEW_PLAY = "where session_id = 71"
+OLD_PLAY = "where session_id = 70 and item_in_session = 1"
+FAULTS = {
+    "a play is lost": (
+        f"delete from fct_songplays {NEW_PLAY}",
+        "assert_new_plays_are_in_the_fact",
+    ),
+    "a play counts twice": (
+        f"insert into fct_songplays select * from fct_songplays {NEW_PLAY}",
+        "assert_new_plays_are_in_the_fact",
+    ),
+    "a correction is lost": (
+        f"update fct_songplays set loaded_at = loaded_at - interval 1 minute {NEW_PLAY}",
+        "assert_new_plays_are_in_the_fact",
+    ),
+    "a song is lost": (
+        "delete from dim_songs where title = 'Heard'",
+        "assert_new_plays_find_their_dimensions",
+    ),
+    "an artist is lost": (
+        "delete from dim_artists where name = 'Nobody'",
+        "assert_new_plays_find_their_dimensions",
+    ),
+    "song and play differ in the artist": (
+        "update dim_songs set artist_id = 'AR' where title = 'Heard'",
+        "assert_new_plays_find_their_dimensions",
+    ),
+    "a user is lost": (
+        "delete from dim_users where user_id = 8",
+        "assert_new_plays_find_their_dimensions",
+    ),
+    "an hour is lost": (
+        "delete from dim_time where start_hour = (select max(start_hour) from dim_time)",
+        "assert_new_plays_find_their_dimensions",
+    ),
+    "a raw row is lost": (
+        "delete from sparkify_raw.staging_events where sessionid = 71",
+        "assert_new_loads_count_the_raw_rows",
+    ),
+    "a raw row was inserted by hand": (
+        "insert into sparkify_raw.staging_songs (loaded_at) select max(loaded_at) + interval 1 hour"
+        " from sparkify_raw.loads",
+        "assert_new_loads_count_the_raw_rows",
+    ),
+}
+
+
+@pytest.fixture
+def project_of_two_weeks(local_project: Project) -> Project:
+    """A project whose second load came ten days after its first."""
+    project = local_project
+    project.load()
+    for table in ("staging_events", "staging_songs", "loads", "loaded_files"):
+        project.execute(f"update sparkify_raw.{table} set loaded_at = loaded_at - interval 10 days")
+    project.dbt("run")
+    new = event(1, sessionId=71, userId="8", song="Heard", artist="Nobody", ts=1541206106796)
+    project.write_events("2018/11/2018-11-03-events.json", new)
+    project.write_songs("A/A/C/TRAAAC3.json", song(3))
+    project.load()
+    project.dbt("build", *NIGHTLY)
+    return project
+
+
+def failures(project: Project, *selection: str) -> set[str]:
+    """The data tests that fail."""
+    run = project.run("dbt", "test", "--exclude-resource-type", "unit_test", *selection)
+    results = json.loads((project.folder / "target" / "run_results.json").read_text())["results"]
+    failed = {r["unique_id"].split(".")[2] for r in results if r["status"] in ("fail", "error")}
+    assert (run.code == 0) == (not failed), run.text
+    return failed
+
+
+def test_nightly_tests_find_what_is_wrong_with_new_rows(project_of_two_weeks: Project) -> None:
+    project = project_of_two_weeks
+    sound = shutil.copy(project.database, project.folder / "sound.duckdb")
+    found = {}
+    for fault, (sql, _) in FAULTS.items():
+        project.execute(sql)
+        found[fault] = failures(project, "--select", "assert_new_*")
+        shutil.copy(sound, project.database)
+    assert found == {fault: {name} for fault, (_, name) in FAULTS.items()}
+
+
+def test_weekly_tests_find_what_is_wrong_with_old_rows(project_of_two_weeks: Project) -> None:
+    """The nightly ones do not look there, which is why they do not get slower."""
+    project = project_of_two_weeks
+    project.execute(f"delete from fct_songplays {OLD_PLAY}")
+    assert failures(project, *NIGHTLY[:2]) == set()
+    assert failures(project) == {"assert_every_play_is_in_the_fact"}
