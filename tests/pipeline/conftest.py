@@ -235,6 +235,11 @@ def table_at_the_end(output: str) -> dict[str, list[str]]:
     return {line[0]: line[1:6] for line in lines if line and line[0].startswith("staging_")}
 
 
+def soak_factor() -> int:
+    """What tests marked `soak` multiply their trials by: 1, but for `make soak`."""
+    return int(os.environ.get("SPARKIFY_SOAK", "1"))
+
+
 @pytest.fixture(scope="session")
 def runner() -> Iterator[Runner]:
     """What runs the project's commands, one for each worker."""
