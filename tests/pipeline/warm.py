@@ -32,7 +32,7 @@ class Run:
     code: int
     output: str
     errors: str
-    cpu_seconds: float
+    cpu_seconds: float = 0.0
 
     @property
     def text(self) -> str:
