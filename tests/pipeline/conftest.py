@@ -82,12 +82,20 @@ class Project:
         """Runs a command in the project's folder; never raises."""
         return self.start(*command, cwd=cwd, **environment).wait()
 
-    def start(self, *command: str, cwd: Path | None = None, **environment: str) -> Command:
-        """Starts `dbt ...` or `load_staging.py ...` in the project's folder."""
+    def start(
+        self,
+        *command: str,
+        cwd: Path | None = None,
+        file_size: int | None = None,
+        **environment: str,
+    ) -> Command:
+        """Starts `dbt ...` or `load_staging.py ...` in the project's folder, if so with a limit
+        to the size of the files that it writes."""
         return self.runner.start(
             list(command),
             cwd or self.folder,
             {**clean_environment(), **self.environment, **environment},
+            file_size,
         )
 
     def load(self, *arguments: str, fails: bool = False, **environment: str) -> Run:

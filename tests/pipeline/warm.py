@@ -11,6 +11,7 @@ import atexit
 import gc
 import json
 import os
+import resource
 import runpy
 import select
 import signal
@@ -100,8 +101,17 @@ class Runner:
         self.process.stdout.close()
         self.folder.cleanup()
 
-    def start(self, arguments: list[str], cwd: Path, environment: dict[str, str]) -> Command:
-        """Starts `python load_staging.py ...` or `dbt ...`, whichever the arguments begin with."""
+    def start(
+        self,
+        arguments: list[str],
+        cwd: Path,
+        environment: dict[str, str],
+        file_size: int | None = None,
+    ) -> Command:
+        """Starts `python load_staging.py ...` or `dbt ...`, whichever the arguments begin with.
+
+        It may make no file larger than `file_size` bytes, as if the disk were full then.
+        """
         self.started += 1
         printed = Path(self.folder.name, str(self.started))
         printed.mkdir()
@@ -113,6 +123,7 @@ class Runner:
                 "arguments": arguments,
                 "cwd": str(cwd),
                 "environment": environment,
+                "file_size": file_size,
                 "printed": str(printed),
             },
         )
@@ -220,6 +231,8 @@ def become(request: dict) -> None:
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    if size := request["file_size"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     printed = Path(request["printed"])
     for number, path, flags in (
         (0, Path(os.devnull), os.O_RDONLY),
