@@ -7,6 +7,7 @@ not be used where starting, parsing or killing a command is what is tested.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import socket
@@ -17,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.pipeline.warm import Run, Runner
+
+UNRECORDED = {"DBT_LOG_LEVEL_FILE": "none", "DBT_WRITE_JSON": "false", "DBT_QUIET": "true"}
 
 
 @dataclass
@@ -61,7 +64,9 @@ class Session:
             server.bind(address)
             server.listen()
             server.settimeout(60)
-            self.process = self.runner.start([__file__, address, target], cwd, environment)
+            self.process = self.runner.start(
+                [__file__, address, target], cwd, environment | UNRECORDED
+            )
             connection, _ = server.accept()
         with connection:
             self.stream = connection.makefile("rw")
@@ -77,6 +82,7 @@ def serve(address: str, target: str) -> None:
 
         dbt = load_staging.Dbt(Path.cwd(), None, target, "{}")
         load_staging.Dbt = lambda *_: dbt
+        gc.freeze()
         for line in stream:
             answer = run(json.loads(line), load_staging.main, dbt.manifest)
             stream.write(json.dumps(asdict(answer)) + "\n")
