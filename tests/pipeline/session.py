@@ -40,7 +40,9 @@ class Session:
         self.runner = runner
         self.stream: io.TextIOWrapper | None = None
 
-    def start(self, arguments: list[str], cwd: Path, environment: dict[str, str]) -> Ended:
+    def start(
+        self, arguments: list[str], cwd: Path, environment: dict[str, str], _: None = None
+    ) -> Ended:
         """Runs `load_staging.py ...` or `dbt ...`; as Runner.start, but waits for its end."""
         if self.stream is None:
             self._begin(arguments, cwd, environment)
