@@ -158,7 +158,7 @@ def without_contradictions(steps: list[Step]) -> list[Step]:
     ]
 
 
-CASES = st.lists(STEPS, min_size=2, max_size=4).map(without_contradictions)
+CASES = st.lists(STEPS, min_size=2, max_size=3).map(without_contradictions)
 
 
 def take(project: Project, steps: list[Step]) -> None:
@@ -236,7 +236,8 @@ def test_order_does_not_matter(
         marts = project.marts()
         project.load("--full-refresh")
         project.dbt("run", "--full-refresh")
-        assert marts == project.marts()
+        for table, rows in project.marts().items():
+            assert marts[table] == rows, table
         assert_star(project, Load(input_files(project.events), input_files(project.songs)))
 
     check()
