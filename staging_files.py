@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import boto3
@@ -44,6 +45,7 @@ class File:
     path: str
 
 
+@cache
 def s3_client():
     """The one seam to S3; boto3's own configuration says where and as whom."""
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS))

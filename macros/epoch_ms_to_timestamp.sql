@@ -1,5 +1,12 @@
+{#
+    What is no time from 1970 to mid-2149, the 179 years that dim_time can span, is null:
+    a number that no timestamp can hold would stop every build.
+#}
 {% macro epoch_ms_to_timestamp(column) -%}
-    {{ return(adapter.dispatch("epoch_ms_to_timestamp")(column)) }}
+    case
+        when {{ column }} between 0 and 5662310399999
+            then {{ adapter.dispatch("epoch_ms_to_timestamp")(column) }}
+    end
 {%- endmacro %}
 
 {# https://duckdb.org/docs/stable/sql/functions/timestamp #}

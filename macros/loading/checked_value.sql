@@ -1,7 +1,8 @@
 {#
     A column's value, read as text, in the column's type; an error that names file,
     column and value if it does not fit. As COPY on Redshift has it, an empty text is
-    null where the type is no text, and the length of a text counts in bytes.
+    null where the type is no text, the length of a text counts in bytes, a text holds no
+    NUL, and digits are not grouped by underscores.
 #}
 {% macro checked_value(column) -%}
     {%- set type = column.data_type | lower -%}
@@ -46,7 +47,8 @@
             {%- if is_required(column) %}
             when {{ text }} is null then {{ refused }}
             {%- endif %}
-            when strlen({{ text }}) > {{ type[8:-1] }} then {{ refused }}
+            when strlen({{ text }}) > {{ type[8:-1] }} or contains({{ text }}, chr(0))
+                then {{ refused }}
             else {{ accepted }}
         end
     {%- else -%}
@@ -60,7 +62,7 @@
             when regexp_full_match({{ text }}, '-?[0-9]+(\.0*)?')
                 and {{ value }} is not null then {{ accepted }}
             {%- elif type in ["real", "double precision"] %}
-            when isfinite({{ value }}) then {{ accepted }}
+            when isfinite({{ value }}) and not contains({{ text }}, '_') then {{ accepted }}
             {%- else %}
             when {{ value }} is not null then {{ accepted }}
             {%- endif %}

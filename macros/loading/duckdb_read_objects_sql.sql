@@ -1,6 +1,6 @@
 {#
-    The objects of files, the batch's if not told otherwise, each column as text. Objects are limited to the
-    4 MB that COPY takes on Redshift.
+    The objects of files, the batch's if not told otherwise, each column as text. They may
+    be as large as COPY takes them on Redshift, 4 MB, and larger while buffers allow.
     https://duckdb.org/docs/stable/data/json/loading_json
 #}
 {% macro duckdb_read_objects_sql(columns, paths="getvariable('paths')") -%}

@@ -4,6 +4,9 @@ source as (
 
     select * from {{ source('sparkify', 'staging_events') }}
 
+    -- 1970 to mid-2149, as epoch_ms_to_timestamp has it; a test warns of others.
+    where ts between 0 and 5662310399999
+
 ),
 
 unquoted as (

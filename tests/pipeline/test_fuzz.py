@@ -46,14 +46,18 @@ class Refused(Exception):
     """A value that does not fit its column."""
 
 
-def in_column(value: Any, data_type: str, is_required: bool) -> Any:
-    """What a value of the JSON becomes in a column. Raises Refused."""
+def in_column(value: Any, data_type: str, is_required: bool, integer: str) -> Any:
+    """What a value of the JSON becomes in a column. Raises Refused.
+
+    integer: what an integer looks like, which is not documented of 2.0: DuckDB takes it, the
+    stand-in for Redshift does not.
+    """
     if value is not None and not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if data_type.startswith("varchar"):
         if value is None and is_required:
             raise Refused
-        if value is not None and len(value.encode()) > int(data_type[8:-1]):
+        if value is not None and (len(value.encode()) > int(data_type[8:-1]) or "\0" in value):
             raise Refused
         return value
     if value is None or value == "":
@@ -62,26 +66,24 @@ def in_column(value: Any, data_type: str, is_required: bool) -> Any:
         return None
     if data_type in RANGES:
         bits = RANGES[data_type]
-        if not re.fullmatch(r"-?[0-9]+(\.0*)?", value, re.ASCII):
+        if not re.fullmatch(integer, value):
             raise Refused
         number = int(value.partition(".")[0])
         if not -(2**bits) <= number < 2**bits:
             raise Refused
         return number
-    if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value, re.ASCII) or math.isinf(float(value)):
+    if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?(e[0-9]+)?", value) or math.isinf(float(value)):
         raise Refused
     return float(value)
 
 
 # --- values --------------------------------------------------------------------
 
-# What has a form in JSON, and arrives as text as it is. NUL is left to a test of its own.
 TEXTS = st.one_of(
-    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20),
-    st.sampled_from(("", " ", "true", "null", "1", "-0", "1.0", "1.50", "1e3", "0x10", "Infinity")),
-    st.sampled_from(
-        ("12 ", "\uff11\uff12", "🎵" * 16, "🎵" * 17, "é" * 32, "é" * 33, "e\u0301", "\u202e")
-    ),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    st.sampled_from(("", " ", "true", "null", "1", "-0", "1.0", "1.50", "1e3", "1_0", "0x10")),
+    st.sampled_from(("\uff11\uff12", "e\u0301", "\u202e", "a\0b", "\0")),
+    st.sampled_from(("🎵" * 16, "🎵" * 17, "é" * 32, "é" * 33)),
     st.sampled_from(("x" * 4096, "x" * 4097, "é" * 2049, "x" * 65_535, "x" * 65_536)),
     st.sampled_from(INJECTIONS),
 )
@@ -90,31 +92,26 @@ NUMBERS = st.one_of(
     st.sampled_from((0, -1, 2**15, 2**31 - 1, 2**31, -(2**31) - 1, 2**63 - 1, 2**63, 10**30)),
     st.integers(-(10**6), 10**6).map(lambda number: number / 4),
 )
-VALUES = st.one_of(
-    st.none(),
-    TEXTS,
-    NUMBERS,
-    NUMBERS.map(str),
-    st.booleans(),
-    st.sampled_from(([], {}, [1, "a"], {"a": {"b": [None]}})),
-)
+OTHERS = st.none() | st.booleans() | st.sampled_from(([], {}, [1, "a"], {"a": {"b": [None]}}))
+# Blanks around a number are not documented either; DuckDB refuses them.
+ANY_TEXT = TEXTS | NUMBERS | NUMBERS.map(str) | OTHERS
+ANY_NUMBER = TEXTS.map(str.strip) | NUMBERS | NUMBERS.map(str) | OTHERS
 MISSING = object()
 
 
 def objects(table: str, usual: dict) -> st.SearchStrategy[dict]:
     """Objects that are as usual but for a few keys."""
-    changes = st.dictionaries(
-        st.sampled_from(sorted(SOURCE_TABLES[table])), VALUES | st.just(MISSING), max_size=3
+    change = st.sampled_from(sorted(SOURCE_TABLES[table].items())).flatmap(
+        lambda column: st.tuples(
+            st.just(column[0]),
+            (ANY_TEXT if column[1][0].startswith("varchar") else ANY_NUMBER) | st.just(MISSING),
+        )
     )
-    unknown = st.dictionaries(st.sampled_from(("device", "a b", INJECTIONS[0], "")), VALUES)
-    return st.builds(
-        lambda changes, unknown: {
-            key: value
-            for key, value in ({**unknown, **usual, **changes}).items()
-            if value is not MISSING
-        },
-        changes,
-        unknown,
+    unknown = st.tuples(st.sampled_from(("device", "a b", INJECTIONS[0])), ANY_TEXT)
+    return st.lists(change | unknown, max_size=3).map(
+        lambda changes: {
+            key: value for key, value in {**usual, **dict(changes)}.items() if value is not MISSING
+        }
     )
 
 
@@ -126,14 +123,14 @@ FILES = st.fixed_dictionaries(
 )
 
 
-def expected_rows(table: str, rows: list[dict]) -> tuple[list[tuple], list[int]]:
+def expected_rows(table: str, rows: list[dict], integer: str) -> tuple[list[tuple], list[int]]:
     """The rows that fit, and the lines of those that do not."""
     good, bad = [], []
     for line, row in enumerate(rows, start=1):
         try:
             good.append(
                 tuple(
-                    in_column(row.get(name), *column)
+                    in_column(row.get(name), *column, integer)
                     for name, column in SOURCE_TABLES[table].items()
                 )
             )
@@ -166,12 +163,30 @@ def in_order(rows: list[tuple]) -> list[tuple]:
     return sorted(rows, key=repr)
 
 
+def test_a_ts_that_is_no_time(local_project: Project) -> None:
+    """It is in the raw table, left out of the star, and each build warns of it."""
+    project = local_project
+    wild = (-1, -(2**63), 2**63 - 1, 5_662_310_400_000)
+    project.write_events("wild.json", *(event(10 + n, ts=ts) for n, ts in enumerate(wild)))
+    last = {"ts": 5_662_310_399_999, "registration": 1e300, "length": -1.0}
+    project.write_events("edge.json", event(20, ts=0, length=0.0), event(21, **last))
+    project.load()
+    project.dbt("run")
+    selected = ["--select", "assert_events_have_a_time", "--target", project.target]
+    assert "WARN 4" in project.run("dbt", "test", *selected).output
+    items = "select item_in_session, song_length from fct_songplays order by 1"
+    assert project.query(items)[-2:] == [(20, 0.0), (21, -1.0)]
+    assert project.query("select min(year), max(year) from dim_time") == [(1970, 2149)]
+    project.dbt("build", "--exclude-resource-type", "unit_test", "--exclude", selected[1])
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize(
-    ("engine", "examples"), [("local", 40), ("redshift", 12)], indirect=["engine"]
+    ("engine", "examples"), [("local", 12), ("redshift", 4)], indirect=["engine"]
 )
 def test_any_object_is_loaded_or_kept_aside(resident: Project, examples: int) -> None:
     project = resident
+    integer = r"-?[0-9]+(\.0*)?" if project.target == "local" else "-?[0-9]+"
 
     @settings(
         max_examples=examples * soak_factor(),
@@ -187,7 +202,7 @@ def test_any_object_is_loaded_or_kept_aside(resident: Project, examples: int) ->
             lines = [json.dumps(row, ensure_ascii=as_ascii) + "\n" for row in files[table]]
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "fuzz.json").write_text("".join(lines), encoding="utf-8")
-        expected = {table: expected_rows(table, rows) for table, rows in files.items()}
+        expected = {table: expected_rows(table, rows, integer) for table, rows in files.items()}
         bad_count = sum(len(bad) for _, bad in expected.values())
         if bad_count:  # strictly, nothing of the table is loaded
             project.load("--max-errors", str(bad_count - 1), fails=True)
