@@ -56,6 +56,7 @@ HINTS = {
     "Broken ?[Pp]ipe|Connection reset": LOST,
     "^1023$": f"(Redshift's serializable isolation violation.) {AGAIN}",
     "deadlock detected|conflict with concurrent transaction|another load": AGAIN,
+    "Error NoSuchKey": f"An object is gone since it was listed. {AGAIN}",
     "NULL value into column load_id": f"Another load came in between. {AGAIN}",
 }
 

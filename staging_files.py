@@ -211,8 +211,9 @@ def sample_keys(files: list[File]) -> dict[str, str]:
     Raises ClickException if a file cannot be read; what is no JSON is left to the engine.
     """
     keys: dict[str, str] = {}
+    client = s3_client() if any(is_s3(file.path) for file in files) else None
     for file in files[:: -max(1, len(files) // SAMPLE_FILES)][:SAMPLE_FILES]:
-        text, decoder = beginning(file), json.JSONDecoder()
+        text, decoder = beginning(client, file), json.JSONDecoder()
         while text := text.lstrip():
             try:
                 value, end = decoder.raw_decode(text)
@@ -224,7 +225,7 @@ def sample_keys(files: list[File]) -> dict[str, str]:
     return keys
 
 
-def beginning(file: File) -> str:
+def beginning(client, file: File) -> str:
     """The first SAMPLE_BYTES of a file, unzipped.
 
     Raises ClickException if it cannot be read.
@@ -235,7 +236,7 @@ def beginning(file: File) -> str:
         if is_s3(file.path):
             bucket, key = bucket_and_key(file.path)
             first_bytes = f"bytes=0-{SAMPLE_BYTES - 1}"
-            content = s3_client().get_object(Bucket=bucket, Key=key, Range=first_bytes)
+            content = client.get_object(Bucket=bucket, Key=key, Range=first_bytes)
             data = content["Body"].read()
         else:
             with Path(file.path).open("rb") as stream:

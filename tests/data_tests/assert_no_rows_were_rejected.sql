@@ -1,5 +1,5 @@
--- Rows that `load_staging.py --max-errors` let pass are missing in the star, until
--- their file is put right and loaded again with --reload.
+-- Rows that `load_staging.py --max-errors` let pass are missing in the star,
+-- until their file is put right and loaded again with --reload.
 {{ config(severity='warn') }}
 
 select

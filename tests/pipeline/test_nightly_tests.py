@@ -14,6 +14,7 @@ GROWING = {
     "model.sparkify.fct_songplays",
     "model.sparkify.int_plays",
     "model.sparkify.stg_events",
+    "source.sparkify.sparkify.loaded_files",
     "source.sparkify.sparkify.staging_events",
 }
 

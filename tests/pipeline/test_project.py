@@ -73,7 +73,7 @@ def test_docs_are_generated(local_project: Project) -> None:
     target = local_project.folder / "target"
     catalog = json.loads((target / "catalog.json").read_text())
     assert set(MARTS) <= {node["metadata"]["name"] for node in catalog["nodes"].values()}
-    assert len(catalog["sources"]) == 4
+    assert len(catalog["sources"]) == 5
     assert (target / "index.html").stat().st_size > 100_000
     manifest = json.loads((target / "manifest.json").read_text())
     overview = manifest["docs"]["doc.sparkify.__overview__"]["block_contents"]

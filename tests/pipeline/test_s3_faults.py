@@ -404,7 +404,7 @@ def test_an_object_that_copy_misses(redshift_on_s3: RedshiftProject, s3: Misbeha
         s3.client.delete_object(Bucket=REDSHIFT_BUCKET, Key=key)
 
     s3.on(f"PUT /{REDSHIFT_BUCKET}/stage/", after(delete), times=1)
-    refused(project, "NoSuchKey")
+    refused(project, "NoSuchKey", "An object is gone since it was listed")
     path.unlink()
     loads(project, 1, 2)
 

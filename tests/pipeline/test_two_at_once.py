@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ import pytest
 from tests.fake_redshift import FakeRedshift
 
 from .conftest import Project, RedshiftProject, event, song
-from .misbehaving_s3 import BUCKET, MisbehavingS3, before
 from .warm import Command, Run
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
@@ -48,7 +46,7 @@ def start_load(project: Project, *arguments: str) -> Command:
 
 def until(condition: Callable[[], bool], *commands: Command) -> None:
     """Waits for something to become true while commands run."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end
         for command in commands:
@@ -114,8 +112,8 @@ def test_two_builds_of_an_incremental_model(built_project: RedshiftProject) -> N
             builds = [start_dbt(project, "run", "--select", model, number=n) for n in (1, 2)]
             until(lambda: sessions_waiting(project.cluster) == 2, *builds)
         runs = [build.wait() for build in builds]
+        assert_nothing_is_doubled(project)
         assert [run.code for run in runs] == [0, 0], runs
-    assert_nothing_is_doubled(project)
     assert_as_if_in_sequence(project)
 
 
@@ -205,11 +203,9 @@ def has_database(command: Command, database: Path) -> bool:
     """Whether a command has locked the database's file."""
     if not database.exists():
         return False
-    place = f"{command.pid} "
-    inode = f":{database.stat().st_ino} "
-    return any(
-        place in line and inode in line for line in Path("/proc/locks").read_text().splitlines()
-    )
+    holder, inode = f" {command.pid} ", f":{database.stat().st_ino} "
+    locks = Path("/proc/locks").read_text().splitlines()
+    return any(holder in lock and inode in lock for lock in locks)
 
 
 @contextmanager
@@ -229,8 +225,9 @@ COMMANDS: dict[str, Callable[[Project], Command]] = {
 }
 
 
-@pytest.mark.parametrize("second", COMMANDS)
-@pytest.mark.parametrize("first", COMMANDS)
+@pytest.mark.parametrize(
+    ("first", "second"), [("load", "load"), ("load", "build"), ("build", "build")]
+)
 def test_the_second_is_told_who_has_the_database(
     local_project: Project, first: str, second: str
 ) -> None:
@@ -247,28 +244,3 @@ def test_the_second_is_told_who_has_the_database(
     run = one.wait()
     assert run.code == 0, run.text
     assert_as_if_in_sequence(project)
-
-
-def test_a_load_while_another_fetches(local_project: Project) -> None:
-    """Between planning and loading the database is free, so another load may come in."""
-    project = local_project
-    asked, answered = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        asked.set()
-        assert answered.wait(60)
-
-    with MisbehavingS3() as s3:
-        project.environment |= s3.environment | {"DBT_EVENTS_LOCATION": f"s3://{BUCKET}/log_data"}
-        for path in project.events.rglob("*.json"):
-            s3.client.upload_file(str(path), BUCKET, f"log_data/{path.name}")
-        s3.on(f"GET /{BUCKET}/log_data/", before(wait), times=1)
-        first = start_load(project, "--select", "staging_events")
-        until(asked.is_set, first)
-        second = start_load(project, "--select", "staging_events").wait()
-        answered.set()
-        assert_ends_well_or_says_to_try_again(first.wait(), second)
-        assert second.code == 0
-        project.load()
-        assert project.query(EVENT_COUNT) == [(3,)]
-        assert_as_if_in_sequence(project)

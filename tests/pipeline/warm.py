@@ -33,6 +33,7 @@ class Run:
     code: int
     output: str
     errors: str
+    cpu_seconds: float = 0.0
 
     @property
     def text(self) -> str:
@@ -61,7 +62,7 @@ class Command:
         code = self.runner.code_of(self.pid, timeout)
         if code is None:
             raise TimeoutError(f"still running after {timeout} seconds: {self.errors}")
-        return Run(code, self.output, self.errors)
+        return Run(code, self.output, self.errors, self.runner.cpu_seconds[self.pid])
 
     @property
     def output(self) -> str:
@@ -80,6 +81,7 @@ class Runner:
     def __init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="warm_")
         self.codes: dict[int, int] = {}
+        self.cpu_seconds: dict[int, float] = {}
         self.started = 0
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.pipeline.warm"],
@@ -130,7 +132,7 @@ class Runner:
         """Sends a request; the pid of the fork."""
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         while "started" not in (told := self._hear()):
-            self.codes[told["ended"]] = told["code"]
+            self._note(told)
         return told["started"]
 
     def code_of(self, pid: int, timeout: float) -> int | None:
@@ -140,9 +142,12 @@ class Runner:
             left = max(0, end - time.monotonic())
             if not select.select([self.process.stdout], [], [], left)[0]:
                 return None
-            told = self._hear()
-            self.codes[told["ended"]] = told["code"]
+            self._note(self._hear())
         return self.codes[pid]
+
+    def _note(self, told: dict) -> None:
+        self.codes[told["ended"]] = told["code"]
+        self.cpu_seconds[told["ended"]] = told["cpu_seconds"]
 
     def _hear(self) -> dict:
         line = self.process.stdout.readline()
@@ -163,10 +168,14 @@ def serve() -> dict:
         if woken in ready:
             os.read(woken, 4096)
         for pid in list(running):
-            ended, status = os.waitpid(pid, os.WNOHANG)
+            ended, status, usage = os.wait4(pid, os.WNOHANG)
             if ended:
                 running.remove(pid)
-                tell({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+                code, cpu_seconds = (
+                    os.waitstatus_to_exitcode(status),
+                    usage.ru_utime + usage.ru_stime,
+                )
+                tell({"ended": pid, "code": code, "cpu_seconds": cpu_seconds})
         if sys.stdin in ready:
             line = sys.stdin.readline()
             if not line:
