@@ -1,0 +1,189 @@
+"""What breaks while a command runs: the cluster, the connection, the disk, memory. The command
+fails and says why, and the same command goes on once all is well."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+
+from .conftest import Project, RedshiftProject, event, input_files
+from .expected_star import Load
+from .test_kill import (
+    LOAD,
+    RUN,
+    assert_consistent,
+    assert_loaded_once,
+    begin,
+    run_through,
+    write_first_days,
+    write_more_days,
+)
+from .test_star import assert_star
+from .warm import Command, Run
+
+LOST = "The connection to the database was lost; what was under way is undone"
+
+
+def until(condition: Callable[[], bool], running: Command) -> None:
+    """Waits for something that happens while a command runs."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        assert running.poll() is None, running.wait().text
+        time.sleep(0.002)
+
+
+def with_more_days(project: Project) -> list[Load]:
+    """Loads and builds the first days, loads the others; the files of both."""
+    write_first_days(project)
+    first = Load(input_files(project.events), input_files(project.songs))
+    run_through(project, LOAD)
+    run_through(project, RUN)
+    write_more_days(project)
+    run_through(project, LOAD)
+    events = [path for path in input_files(project.events) if path not in first.events]
+    songs = [path for path in input_files(project.songs) if path not in first.songs]
+    return [first, Load(events, songs)]
+
+
+def assert_says(run: Run, *said: str) -> None:
+    """A load fails, with a paragraph that says this."""
+    assert run.code == 1
+    assert "Traceback" not in run.text
+    (message,) = [line for line in run.errors.splitlines() if line.startswith("Error: ")]
+    for part in said:
+        assert part in message
+
+
+# --- the cluster and the connection --------------------------------------------
+
+
+def test_a_cluster_that_restarts_during_a_load(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    write_first_days(project)
+    project.load("--select", "staging_songs")
+    with project.connect() as other:
+        # COPY waits for the lock.
+        other.autocommit = False
+        other.cursor().execute('lock table "sparkify_raw"."staging_events"')
+        project.cluster.statements.clear()
+        running = begin(project, LOAD)
+        copy = 'copy "sparkify_raw"."staging_events"'
+        until(lambda: any(copy in sent.sql for sent in project.cluster.statements), running)
+        project.cluster.restart()
+        assert_says(running.wait(), LOST)
+    assert_consistent(project)
+    run_through(project, LOAD)
+    assert_loaded_once(project)
+
+
+def test_a_load_whose_connection_is_cut(redshift_project: RedshiftProject) -> None:
+    """At each statement of a batch; the next load goes on."""
+    project = redshift_project
+    write_first_days(project)
+    for point, statement in (
+        ("before", r"^(?-i:begin)"),  # dbt's own are in upper case
+        ("after", r"^lock table"),
+        ("after", r'^copy "\w+"."staging_events"'),
+        ("before", r'^insert into "\w+"."loads"'),
+        ("after", r'^insert into "\w+"."loaded_files"'),
+        ("before", r"^(?-i:commit)"),
+        ("after", r"^(?-i:commit)"),
+    ):
+        project.cluster.faults.cut(point, statement)
+        assert_says(begin(project, LOAD).wait(), LOST)
+        assert_consistent(project)
+    run_through(project, LOAD)
+    assert_loaded_once(project)
+
+
+def test_a_build_whose_connection_is_cut(redshift_project: RedshiftProject) -> None:
+    """At each statement by which a model replaces plays; the next build goes on."""
+    project = redshift_project
+    loads = with_more_days(project)
+    for point, statement in (
+        ("before", r'^delete from "\w+"."\w+"."fct_songplays"'),
+        ("after", r'^delete from "\w+"."\w+"."fct_songplays"'),
+        ("after", r'^insert into "\w+"."\w+"."fct_songplays"'),
+        ("after", r'^delete from "\w+"."\w+"."int_heard_songs"'),
+        ("after", r'^alter table "\w+"."\w+"."dim_songs" rename'),
+    ):
+        project.cluster.faults.cut(point, statement)
+        run = begin(project, RUN).wait()
+        assert run.code == 1
+        assert "Failure in model" in run.output
+        assert_consistent(project)
+        project.marts()  # there they are
+    run_through(project, RUN)
+    assert_star(project, *loads)
+
+
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_a_build_cut_at_the_commit_of_its_plays(
+    redshift_project: RedshiftProject, point: str
+) -> None:
+    """Whether they are there or not, the next build makes the rest of it."""
+    project = redshift_project
+    loads = with_more_days(project)
+    plays = "select count(*) from fct_songplays where item_in_session >= 50"
+    project.cluster.statements.clear()
+    running = begin(project, (*RUN, "--select", "fct_songplays"))
+    insert = 'insert into "dev"."sparkify"."fct_songplays"'
+    until(lambda: any(insert in sent.sql for sent in project.cluster.statements), running)
+    project.cluster.faults.cut(point, "^commit")
+    assert running.wait().code == 1
+    assert project.query(plays) == [(3 if point == "after" else 0,)]
+    run_through(project, RUN)
+    assert_star(project, *loads)
+
+
+# --- the disk and memory -------------------------------------------------------
+
+
+def write_a_large_day(project: Project) -> None:
+    """Events that take some megabytes in a database."""
+    plays = (event(n, userAgent=os.urandom(150).hex()) for n in range(1000, 11_000))
+    project.write_events("2018/11/2018-11-08-events.json", *plays)
+
+
+def test_a_load_on_a_full_disk(local_project: Project) -> None:
+    project = local_project
+    project.load()
+    write_a_large_day(project)
+    run = project.start(*LOAD, file_size=2_000_000).wait()
+    assert_says(run, "Could not write file", "sparkify.duckdb.wal", "File too large")
+    assert_consistent(project)
+    project.load()
+    assert_loaded_once(project)
+
+
+def test_a_build_on_a_full_disk(local_project: Project) -> None:
+    project = local_project
+    write_first_days(project)
+    write_a_large_day(project)
+    project.load()
+    run = project.start(*RUN, file_size=2_000_000).wait()
+    assert run.code == 1
+    assert "Failure in model fct_songplays" in run.output
+    assert "Could not write file" in run.output
+    assert_consistent(project)
+    run_through(project, RUN)
+    assert_star(project, Load(input_files(project.events), input_files(project.songs)))
+
+
+def test_a_load_without_memory(local_project: Project) -> None:
+    project = local_project
+    project.load()
+    write_a_large_day(project)
+    path = project.folder / "profiles.yml"
+    profiles = path.read_text()
+    settings = "      type: duckdb\n      settings: {memory_limit: 20MB}\n"
+    path.write_text(profiles.replace("      type: duckdb\n", settings))
+    assert_says(begin(project, LOAD).wait(), "Out of Memory Error", "memory limit")
+    path.write_text(profiles)
+    assert_consistent(project)
+    project.load()
+    assert_loaded_once(project)
