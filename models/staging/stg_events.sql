@@ -4,7 +4,7 @@ source as (
 
     select * from {{ source('sparkify', 'staging_events') }}
 
-    -- 1970 to mid-2149, as epoch_ms_to_timestamp has it; a test warns of others.
+    -- 1970 to mid-2149, as in epoch_ms_to_timestamp; a test warns of others.
     where ts between 0 and 5662310399999
 
 ),

@@ -1,5 +1,5 @@
--- An event before 1970 or after mid-2149 is left out of the star: its ts is wrong.
--- Both engines skip the blocks in which none is.
+-- An event before 1970 or after mid-2149 is left out of the star: its ts is
+-- wrong. Both engines skip the blocks in which none is.
 {{ config(severity='warn') }}
 
 select
