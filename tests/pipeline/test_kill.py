@@ -100,7 +100,7 @@ def kill_when(running: Command, is_time: Callable[[], Any], delay: float = 0) ->
     while not is_time():
         if running.poll() is not None:
             break
-        time.sleep(0.002)
+        time.sleep(0.001)
     time.sleep(delay)
     running.kill()
     run = running.wait()
@@ -259,6 +259,24 @@ def test_a_build_killed_at_what_it_writes(
         project.marts()  # there they are
     run_through(project, RUN)
     assert project.marts() == undisturbed.marts[1]
+
+
+def test_a_load_killed_as_it_writes(new_project: Callable[..., Project]) -> None:
+    """DuckDB's files change as a transaction ends, and as it recovers from the kill before."""
+    project = new_project("local")
+    write_first_days(project)
+    project.load("--select", "staging_songs")
+    write_more_days(project)
+
+    def size() -> int:
+        return sum(path.stat().st_size for path in project.folder.glob("sparkify.duckdb*"))
+
+    for _ in range(3):
+        before = size()
+        assert kill_when(begin(project, LOAD), lambda: size() != before)  # noqa: B023
+        assert_consistent(project)
+    run_through(project, LOAD)
+    assert_loaded_once(project)
 
 
 def test_a_load_killed_at_what_it_sends(redshift_project: RedshiftProject) -> None:
