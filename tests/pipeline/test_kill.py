@@ -28,7 +28,8 @@ BUILD = ("dbt", "--warn-error", "build", "--exclude-resource-type", "unit_test")
 
 
 def write_first_days(project: Project) -> None:
-    """Several batches of each source; song 9 is heard and not in the catalogue."""
+    """Several batches of each source. Song 9 is heard and not in the catalogue; plays of song 4
+    stay as they are when there are more days."""
     path = project.folder / "load_staging.py"
     code = path.read_text()
     assert "\nBATCH_FILES = 100_000\n" in code
@@ -36,8 +37,9 @@ def write_first_days(project: Project) -> None:
     for number in range(1, 5):
         item = 10 * number
         heard = {"song": "Title 9", "artist": "Artist 9", "userId": str(number)}
-        plays = [event(item), event(item + 1, **heard), event(item + 2, page="Home", song=None)]
-        project.write_events(f"2018/11/2018-11-0{number}-events.json", *plays)
+        events = [event(item), event(item + 1, **heard), event(item + 2, page="Home", song=None)]
+        events.append(event(item + 3, song="Title 4", artist="Artist 4"))
+        project.write_events(f"2018/11/2018-11-0{number}-events.json", *events)
         project.write_songs(f"A/TRAAA{number}.json", song(number))
 
 
