@@ -28,7 +28,8 @@ BUILD = ("dbt", "--warn-error", "build", "--exclude-resource-type", "unit_test")
 
 
 def write_first_days(project: Project) -> None:
-    """Several batches of each source; song 9 is heard and not in the catalogue."""
+    """Several batches of each source. Song 9 is heard and not in the catalogue; plays of song 4
+    stay as they are when there are more days."""
     path = project.folder / "load_staging.py"
     code = path.read_text()
     assert "\nBATCH_FILES = 100_000\n" in code
@@ -36,8 +37,9 @@ def write_first_days(project: Project) -> None:
     for number in range(1, 5):
         item = 10 * number
         heard = {"song": "Title 9", "artist": "Artist 9", "userId": str(number)}
-        plays = [event(item), event(item + 1, **heard), event(item + 2, page="Home", song=None)]
-        project.write_events(f"2018/11/2018-11-0{number}-events.json", *plays)
+        events = [event(item), event(item + 1, **heard), event(item + 2, page="Home", song=None)]
+        events.append(event(item + 3, song="Title 4", artist="Artist 4"))
+        project.write_events(f"2018/11/2018-11-0{number}-events.json", *events)
         project.write_songs(f"A/TRAAA{number}.json", song(number))
 
 
@@ -100,7 +102,7 @@ def kill_when(running: Command, is_time: Callable[[], Any], delay: float = 0) ->
     while not is_time():
         if running.poll() is not None:
             break
-        time.sleep(0.002)
+        time.sleep(0.001)
     time.sleep(delay)
     running.kill()
     run = running.wait()
@@ -259,6 +261,24 @@ def test_a_build_killed_at_what_it_writes(
         project.marts()  # there they are
     run_through(project, RUN)
     assert project.marts() == undisturbed.marts[1]
+
+
+def test_a_load_killed_as_it_writes(new_project: Callable[..., Project]) -> None:
+    """DuckDB's files change as a transaction ends, and as it recovers from the kill before."""
+    project = new_project("local")
+    write_first_days(project)
+    project.load("--select", "staging_songs")
+    write_more_days(project)
+
+    def size() -> int:
+        return sum(path.stat().st_size for path in project.folder.glob("sparkify.duckdb*"))
+
+    for _ in range(3):
+        before = size()
+        assert kill_when(begin(project, LOAD), lambda: size() != before)  # noqa: B023
+        assert_consistent(project)
+    run_through(project, LOAD)
+    assert_loaded_once(project)
 
 
 def test_a_load_killed_at_what_it_sends(redshift_project: RedshiftProject) -> None:
