@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import boto3
@@ -45,7 +44,6 @@ class File:
     path: str
 
 
-@cache
 def s3_client():
     """The one seam to S3; boto3's own configuration says where and as whom."""
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS))

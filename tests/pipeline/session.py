@@ -7,6 +7,7 @@ not be used where starting, parsing or killing a command is what is tested.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import io
 import json
@@ -81,8 +82,10 @@ def serve(address: str, target: str) -> None:
         stream = connection.makefile("rw")
         sys.path.insert(0, str(Path.cwd()))
         import load_staging
+        import staging_files
 
         # To make a client takes longer than what it is used for here.
+        staging_files.s3_client = functools.cache(staging_files.s3_client)
         dbt = load_staging.Dbt(Path.cwd(), None, target, "{}")
         load_staging.Dbt = lambda *_: dbt
         gc.freeze()

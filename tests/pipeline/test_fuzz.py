@@ -182,7 +182,7 @@ def test_a_ts_that_is_no_time(local_project: Project) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize(
-    ("engine", "examples"), [("local", 12), ("redshift", 4)], indirect=["engine"]
+    ("engine", "examples"), [("local", 12), ("redshift", 2)], indirect=["engine"]
 )
 def test_any_object_is_loaded_or_kept_aside(resident: Project, examples: int) -> None:
     project = resident

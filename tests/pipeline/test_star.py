@@ -43,7 +43,7 @@ def test_the_star_is_the_expected_one(
 
 @pytest.mark.parametrize(
     ("engine", "data"),
-    [("local", "sample"), ("local", "real"), ("redshift", "sample")],
+    [("local", "sample"), ("local", "real")],
     indirect=True,
 )
 def test_the_order_of_loads_does_not_matter(

@@ -121,7 +121,9 @@ def test_two_first_builds(redshift_project: RedshiftProject) -> None:
     project = redshift_project
     project.load()
     with held(project.cluster, "sparkify_raw.staging_songs", "access exclusive"):
-        builds = [start_dbt(project, "run", number=n) for n in (1, 2)]
+        builds = [start_dbt(project, "run", number=1)]
+        until(lambda: sessions_waiting(project.cluster) >= 1, *builds)
+        builds.append(start_dbt(project, "run", number=2))
         until(lambda: sessions_waiting(project.cluster) >= 2, *builds)
     assert_ends_well_or_says_to_try_again(*(build.wait() for build in builds))
     assert_as_if_in_sequence(project)

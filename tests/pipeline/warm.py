@@ -133,6 +133,7 @@ class Runner:
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         while "started" not in (told := self._hear()):
             self._note(told)
+        self.codes.pop(told["started"], None)  # of an earlier process with this number
         return told["started"]
 
     def code_of(self, pid: int, timeout: float) -> int | None:
