@@ -8,156 +8,23 @@ rows of the ledger. All SQL is in macros/loading/.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 from click import ClickException
-from dbt.adapters.factory import get_adapter_by_type
-from dbt.cli.main import dbtRunner
 from dbt.cli.options import MultiOption
 
-from staging_files import (
-    File,
-    FolderStage,
-    S3Stage,
-    fetch,
-    file_list,
-    find_files,
-    is_s3,
-    manifest,
-    sample_keys,
-)
+from loader import note
+from loader.files import File, fetch, file_list, find_files, is_s3, manifest, sample_keys
+from loader.plan import Options, Source, Step, batches, steps
+from loader.stages import FolderStage, S3Stage
+from loader.warehouse import Conflict, Dbt
 
-BATCH_FILES = 100_000
-BATCH_BYTES = 4 * 1024**3  # also the disk that objects fetched from S3 take at most
 ATTEMPTS = 4  # at a load that others come in between
-QUIETLY = ("--log-level", "none", "--log-level-file", "debug")
-REPORT = "load_staging: "  # how the macros mark what they tell
-NO_PROFILE = "Copy profiles.yml.example to profiles.yml, or see --profiles-dir."
-LOST = (
-    "The connection to the database was lost; what was under way is undone, unless it had just"
-    " ended. Run load_staging.py again, it goes on with what is not loaded."
-)
-AGAIN = "Nothing of this batch was loaded; run load_staging.py again."
-CONFLICT = re.compile(
-    "^1023|deadlock detected|conflict with concurrent transaction|[Aa]nother load .*came in between"
-)
-HINTS = {
-    "Could not find profile": NO_PROFILE,
-    r"/\.dbt' does not exist": NO_PROFILE,
-    "Could not set lock on file": "Another process has the database open; try again once it ends.",
-    "Broken ?[Pp]ipe|Connection reset": LOST,
-    "^1023$": f"(Redshift's serializable isolation violation.) {AGAIN}",
-    "deadlock detected|conflict with concurrent transaction|another load": AGAIN,
-    "Error NoSuchKey": f"An object is gone since it was listed. {AGAIN}",
-    "NULL value into column load_id": f"Another load came in between. {AGAIN}",
-}
-
-
-@dataclass
-class Step:
-    """Files to load, and what they take the place of: "all" that the table holds, one load
-    by its load_id, or nothing."""
-
-    files: list[File]
-    undo: str | int | None = None
-    is_new_type: bool = False
-
-
-@dataclass
-class Source:
-    """A source table, the files under its location and what becomes of them."""
-
-    table: str
-    location: str
-    columns: list[str]
-    files: list[File] = field(default_factory=list)
-    last_load: dict = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
-    is_done: bool = False
-    is_replaced: bool = False
-    loaded: int = 0
-    rows: int = 0
-    rejected: int = 0
-    bytes: int = 0
-    seconds: float = 0.0
-
-
-@dataclass
-class Options:
-    """How to load, as the command line says it."""
-
-    full_refresh: bool
-    reload: bool
-    max_errors: int
-    dry_run: bool
-
-
-class Conflict(ClickException):
-    """Another transaction came in between; trying again may help."""
-
-
-class Dbt:
-    """The one seam to dbt: the same project, profile and connection as `dbt build`."""
-
-    def __init__(self, project_dir: Path, profiles_dir: str | None, target: str | None, vars: str):
-        if not (project_dir / "dbt_project.yml").exists():
-            raise ClickException(f"{project_dir} holds no dbt_project.yml; see --project-dir.")
-        if not profiles_dir and (project_dir / "profiles.yml").exists():
-            profiles_dir = str(project_dir)
-        self.options = ["--project-dir", str(project_dir), "--vars", vars]
-        self.options += ["--profiles-dir", profiles_dir] if profiles_dir else []
-        self.options += ["--target", target] if target else []
-        self.events: list = []
-        self.manifest = None
-        self.manifest = self._invoke("parse")
-        self.engine: str = self.manifest.metadata.adapter_type
-
-    def sources(self) -> list[Source]:
-        """The source tables that have a location."""
-        return [
-            Source(node.name, node.external.location, list(node.columns))
-            for node in self.manifest.sources.values()
-            if node.external and node.external.location
-        ]
-
-    def spare_database(self, folder: Path) -> None:
-        """Keeps a dry run from creating the DuckDB file, which connecting does."""
-        path = Path(get_adapter_by_type("duckdb").config.credentials.path)
-        if not path.exists():
-            os.environ["DBT_DUCKDB_PATH"] = str(folder / path.name)
-
-    def run_operation(self, macro: str, **arguments) -> list[dict]:
-        """Runs a macro; what it reported."""
-        self._invoke("run-operation", macro, "--args", json.dumps(arguments))
-        messages = [event.info.msg for event in self.events if event.info.name == "JinjaLogDebug"]
-        return [json.loads(m.removeprefix(REPORT)) for m in messages if m.startswith(REPORT)]
-
-    def _invoke(self, *command: str):
-        self.events.clear()
-        runner = dbtRunner(manifest=self.manifest, callbacks=[self.events.append])
-        outcome = runner.invoke([*QUIETLY, *command, *self.options])
-        if not outcome.success:
-            errors = [event.info.msg for event in self.events if event.info.level == "error"]
-            message = explain(str(outcome.exception or "\n".join(errors)))
-            raise (Conflict if CONFLICT.search(message) else ClickException)(message)
-        return outcome.result
-
-
-def explain(message: str) -> str:
-    """What went wrong, as one paragraph: dbt's and DuckDB's decoration left out."""
-    message = re.sub(r"\n\nLINE \d+:.*", "", message, flags=re.DOTALL)
-    message = re.sub(r"\n?Try (setting|auto-detecting|increasing) .*", "", message)
-    message = re.sub(r"Encountered an error while running operation:|\w+ Error\n", "", message)
-    message = " ".join(message.split())
-    return " ".join([message, *{hint for said, hint in HINTS.items() if re.search(said, message)}])
 
 
 def load_all(dbt: Dbt, sources: list[Source], options: Options) -> None:
@@ -201,58 +68,6 @@ def plan(dbt: Dbt, sources: list[Source], options: Options) -> None:
         source = by_table[part["source_table"]]
         source.last_load = part["last_load"]
         source.steps = steps(source, part, options)
-
-
-def steps(source: Source, told: dict, options: Options) -> list[Step]:
-    """What to load into a source table, by what plan_load told of it."""
-    if options.full_refresh:
-        return [Step(source.files, "all", told["is_new_type"])]
-    if told["is_whole_prefix"]:
-        raise ClickException(
-            f"{source.table} was loaded by `dbt run-operation load_staging`, which leaves no"
-            " record of the files: go on with --full-refresh."
-        )
-    runs = told["files"]
-    changed = [run for run in runs if run["state"] == "changed"]
-    gone = [run for run in runs if run["state"] == "gone"]
-    if gone and options.dry_run:
-        note(
-            f"{source.table}: {count(gone)} loaded files are gone, such as {gone[0]['file_name']};"
-            " their rows stay, until --full-refresh."
-        )
-    if changed and not options.reload:
-        note(
-            f"{source.table}: {count(changed)} files changed since they were loaded, such as"
-            f" {changed[0]['file_name']}; their rows are as they were, until --reload."
-        )
-        changed = []
-    planned = []
-    for load_id in sorted({run["load_id"] for run in changed}):
-        members = [run for run in runs if run["load_id"] == load_id]
-        if lost := [run for run in members if run["state"] == "gone"]:
-            raise ClickException(
-                f"{source.table}: {changed[0]['file_name']} cannot be reloaded, since"
-                f" {lost[0]['file_name']} was loaded with it and is gone: put that back, or go on"
-                " with --full-refresh, which drops its rows."
-            )
-        planned.append(Step(files_in(source, members), undo=load_id))
-    if changed:
-        note(
-            f"{source.table}: reloading {count(changed)} changed files and those loaded with them,"
-            f" {sum(len(step.files) for step in planned)} in all"
-        )
-    return [*planned, Step(files_in(source, [r for r in runs if r["state"] == "new"]))]
-
-
-def files_in(source: Source, runs: list[dict]) -> list[File]:
-    """The files in runs of consecutive numbers, in the order of the listing."""
-    runs = sorted(runs, key=lambda run: run["first"])
-    return [file for run in runs for file in source.files[run["first"] : run["last"] + 1]]
-
-
-def count(runs: list[dict]) -> int:
-    """How many files the runs have."""
-    return sum(run["file_count"] for run in runs)
 
 
 def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
@@ -344,24 +159,6 @@ def unknown_keys(dbt: Dbt, source: Source, files: list[File]) -> dict[str, str]:
         return {}
 
 
-def batches(files: list[File], engine: str) -> Iterator[list[File]]:
-    """Files, as many as one transaction takes; on Redshift either all zipped or none."""
-    zipped = [file.file_name.endswith(".gz") and engine == "redshift" for file in files]
-    for kind in (False, True):
-        batch: list[File] = []
-        size = 0
-        for file in (
-            file for file, is_zipped in zip(files, zipped, strict=True) if is_zipped is kind
-        ):
-            if batch and (len(batch) == BATCH_FILES or size + file.file_size > BATCH_BYTES):
-                yield batch
-                batch, size = [], 0
-            batch.append(file)
-            size += file.file_size
-        if batch:
-            yield batch
-
-
 def refusal(dbt: Dbt, message: str, batch: list[File], started: float) -> str:
     """Why a batch was refused, in names that the user knows."""
     for file in batch:
@@ -399,11 +196,6 @@ def check_locations(sources: list[Source]) -> None:
                 f"Redshift reads files in S3 alone, but the location of {source.table} is the"
                 f" folder {source.location}: set it to s3://bucket/prefix/."
             )
-
-
-def note(message: str) -> None:
-    """Something said beside the result: progress, warnings."""
-    click.echo(message, err=True)
 
 
 def summary(sources: list[Source]) -> str:

@@ -24,12 +24,11 @@ PARTS = (
     "analyses",
     "dbt_project.yml",
     "load_staging.py",
+    "loader",
     "macros",
     "models",
     "profiles.yml.example",
-    "staging_files.py",
     "seeds",
-    "staging_files.py",
     "tests/data_tests",
 )
 MARTS = {

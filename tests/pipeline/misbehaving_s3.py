@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import boto3
 from moto.server import ThreadedMotoServer
 
-BUCKET = "music"
+BUCKET = "unreliable-music"
 REGION = "us-west-2"
 OF_THE_CONNECTION = {"connection", "transfer-encoding"}
 
@@ -59,6 +59,10 @@ class MisbehavingS3:
     def __exit__(self, *raised: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+        # All moto servers of a process have the same buckets.
+        for entry in self.client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            self.client.delete_object(Bucket=BUCKET, Key=entry["Key"])
+        self.client.delete_bucket(Bucket=BUCKET)
         self._moto.stop()
 
     @property

@@ -82,10 +82,12 @@ def serve(address: str, target: str) -> None:
         stream = connection.makefile("rw")
         sys.path.insert(0, str(Path.cwd()))
         import load_staging
-        import staging_files
+        import loader.files
+        import loader.stages
 
         # To make a client takes longer than what it is used for here.
-        staging_files.s3_client = functools.cache(staging_files.s3_client)
+        loader.files.s3_client = functools.cache(loader.files.s3_client)
+        loader.stages.s3_client = loader.files.s3_client
         dbt = load_staging.Dbt(Path.cwd(), None, target, "{}")
         load_staging.Dbt = lambda *_: dbt
         gc.freeze()

@@ -182,7 +182,7 @@ def test_a_load_without_memory(local_project: Project) -> None:
     profiles = path.read_text()
     settings = "      type: duckdb\n      settings: {memory_limit: 20MB}\n"
     path.write_text(profiles.replace("      type: duckdb\n", settings))
-    assert_says(begin(project, LOAD).wait(), "Out of Memory Error", "memory limit")
+    assert_says(begin(project, LOAD).wait(), "Out of Memory Error", "memory limit", "profiles.yml")
     path.write_text(profiles)
     assert_consistent(project)
     project.load()

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from staging_files import file_list, find_files
+from loader.files import file_list, find_files
 
 from .conftest import Project, RedshiftProject, event, song, table_at_the_end
 from .test_nightly_tests import NIGHTLY

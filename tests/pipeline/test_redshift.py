@@ -259,9 +259,9 @@ def test_every_dbt_command_works(redshift_project: RedshiftProject) -> None:
     project.load()
     project.dbt("build")
     project.dbt("build", "--full-refresh")
-    project.cluster.faults.fail(SERIALIZABLE_VIOLATION, r'create\s+table\s+.*"dim_time__dbt_tmp"')
+    project.cluster.faults.fail(SERIALIZABLE_VIOLATION, r'create\s+table\s+.*"dim_songs__dbt_tmp"')
     run = project.run("dbt", "run", "--target", "redshift")
-    assert "Failure in model dim_time" in run.output
+    assert "Failure in model dim_songs" in run.output
     project.dbt("retry")
     assert "PASS freshness of sparkify.staging_events" in project.dbt("source", "freshness").output
     project.dbt("docs", "generate")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click import ClickException
 
-import staging_files
-from staging_files import File, fetch, find_files
+import loader.files
+from loader.files import File, fetch, find_files
 from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
 from tests.fake_redshift import FakeRedshift
 
@@ -73,7 +73,7 @@ def s3(endpoint: MisbehavingS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mis
     access = endpoint.environment | {"AWS_MAX_ATTEMPTS": str(ATTEMPTS)}
     for name, value in access.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(staging_files, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(loader.files, "SILENT_SECONDS", 0.3)
     yield endpoint
     endpoint.clear()
 
@@ -195,9 +195,9 @@ def test_without_the_variable_there_are_more_attempts(
 ) -> None:
     monkeypatch.delenv("AWS_MAX_ATTEMPTS")
     put(s3, "log_data/a.json", event(1))
-    s3.on(A_GET, reset, times=staging_files.ATTEMPTS - 1)
+    s3.on(A_GET, reset, times=loader.files.ATTEMPTS - 1)
     assert len(contents(s3, tmp_path)) == 1
-    assert staging_files.ATTEMPTS > ATTEMPTS
+    assert loader.files.ATTEMPTS > ATTEMPTS
 
 
 def test_a_load_survives_all_of_it(project_on_s3: Project, s3: MisbehavingS3) -> None:
@@ -316,17 +316,17 @@ def test_an_object_with_a_content_encoding(project_on_s3: Project, s3: Misbehavi
 CHANGE_MEANWHILE = """
 from pathlib import Path
 
-import staging_files
+import loader.files
 
 path = Path("input/log_data/2018/11/2018-11-02-events.json")
-fetch = staging_files.fetch
+fetch = loader.files.fetch
 
 def fetch_then_change(*arguments):
     files = fetch(*arguments)
     {change}
     return files
 
-staging_files.fetch = fetch_then_change
+loader.files.fetch = fetch_then_change
 
 import load_staging
 

@@ -8,6 +8,7 @@ fork becomes what the command would have been, with that environment, folder and
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import json
 import os
@@ -55,7 +56,8 @@ class Command:
     def kill(self) -> None:
         """Sends SIGKILL to it and what it started."""
         if self.poll() is None:
-            os.killpg(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.killpg(self.pid, signal.SIGKILL)
 
     def wait(self, timeout: float = 300) -> Run:
         """Waits for its end. Raises TimeoutError."""

@@ -1,7 +1,7 @@
-"""The files of a source table: finding them, and putting them where the engine reads.
+"""The files of a source table: finding them, and fetching those that DuckDB is to read.
 
 DuckDB reads files in folders, so objects in S3 are fetched into a temporary one. Redshift
-reads S3, and is told what to read by lists that it reads from S3 too.
+reads S3.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
-import tempfile
 import time
-import uuid
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import boto3
-import click
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException
@@ -264,58 +261,3 @@ def manifest(files: list[File]) -> str:
     """
     entries = [{"url": file.file_name, "mandatory": True} for file in files]
     return json.dumps({"entries": entries}, ensure_ascii=False)
-
-
-class FolderStage:
-    """Where DuckDB reads lists from and objects of S3: a temporary folder."""
-
-    def __enter__(self) -> FolderStage:
-        self._folder = tempfile.TemporaryDirectory(prefix="load_staging_")
-        self.folder = Path(self._folder.name)
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._folder.cleanup()
-
-    def write(self, name: str, text: str) -> str:
-        """Writes a text; where it is."""
-        path = self.folder / name
-        path.write_text(text, encoding="utf-8")
-        return str(path)
-
-
-class S3Stage:
-    """Where Redshift reads lists from: a prefix of its own under DBT_STAGE_LOCATION."""
-
-    def __init__(self, location: str):
-        self.bucket, key = bucket_and_key(location)
-        self.prefix = f"{key.rstrip('/')}/load_staging_{uuid.uuid4().hex}/".lstrip("/")
-        self.location = location
-        self.client = s3_client()
-        self.keys: list[str] = []
-
-    def __enter__(self) -> S3Stage:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        try:
-            for key in self.keys:
-                self.client.delete_object(Bucket=self.bucket, Key=key)
-        except (BotoCoreError, ClientError) as error:
-            click.echo(
-                f"{self.location}, set by DBT_STAGE_LOCATION, could not be cleared of the lists"
-                f" under {self.prefix}, which nothing reads again: {error}",
-                err=True,
-            )
-
-    def write(self, name: str, text: str) -> str:
-        """Writes a text; where it is. Raises ClickException if it cannot."""
-        key = self.prefix + name
-        try:
-            self.client.put_object(Bucket=self.bucket, Key=key, Body=text.encode())
-        except (BotoCoreError, ClientError) as error:
-            raise ClickException(
-                f"cannot write to {self.location}, set by DBT_STAGE_LOCATION: {error}"
-            ) from error
-        self.keys.append(key)
-        return f"s3://{self.bucket}/{key}"

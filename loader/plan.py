@@ -1,0 +1,123 @@
+"""What there is to load, in which steps and batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from click import ClickException
+
+from loader import note
+from loader.files import File
+
+BATCH_FILES = 100_000
+BATCH_BYTES = 4 * 1024**3  # also the disk that objects fetched from S3 take at most
+
+
+@dataclass
+class Step:
+    """Files to load, and what they take the place of: "all" that the table holds, one load
+    by its load_id, or nothing."""
+
+    files: list[File]
+    undo: str | int | None = None
+    is_new_type: bool = False
+
+
+@dataclass
+class Source:
+    """A source table, the files under its location and what becomes of them."""
+
+    table: str
+    location: str
+    columns: list[str]
+    files: list[File] = field(default_factory=list)
+    last_load: dict = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    is_done: bool = False
+    is_replaced: bool = False
+    loaded: int = 0
+    rows: int = 0
+    rejected: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Options:
+    """How to load, as the command line says it."""
+
+    full_refresh: bool
+    reload: bool
+    max_errors: int
+    dry_run: bool
+
+
+def steps(source: Source, told: dict, options: Options) -> list[Step]:
+    """What to load into a source table, by what plan_load told of it."""
+    if options.full_refresh:
+        return [Step(source.files, "all", told["is_new_type"])]
+    if told["is_whole_prefix"]:
+        raise ClickException(
+            f"{source.table} was loaded by `dbt run-operation load_staging`, which leaves no"
+            " record of the files: go on with --full-refresh."
+        )
+    runs = told["files"]
+    changed = [run for run in runs if run["state"] == "changed"]
+    gone = [run for run in runs if run["state"] == "gone"]
+    if gone and options.dry_run:
+        note(
+            f"{source.table}: {count(gone)} loaded files are gone, such as {gone[0]['file_name']};"
+            " their rows stay, until --full-refresh."
+        )
+    if changed and not options.reload:
+        note(
+            f"{source.table}: {count(changed)} files changed since they were loaded, such as"
+            f" {changed[0]['file_name']}; their rows are as they were, until --reload."
+        )
+        changed = []
+    planned = []
+    for load_id in sorted({run["load_id"] for run in changed}):
+        members = [run for run in runs if run["load_id"] == load_id]
+        if lost := [run for run in members if run["state"] == "gone"]:
+            raise ClickException(
+                f"{source.table}: {changed[0]['file_name']} cannot be reloaded, since"
+                f" {lost[0]['file_name']} was loaded with it and is gone: put that back, or go on"
+                " with --full-refresh, which drops its rows."
+            )
+        planned.append(Step(files_in(source, members), undo=load_id))
+    if changed:
+        note(
+            f"{source.table}: reloading {count(changed)} changed files and those loaded with them,"
+            f" {sum(len(step.files) for step in planned)} in all"
+        )
+    return [*planned, Step(files_in(source, [r for r in runs if r["state"] == "new"]))]
+
+
+def files_in(source: Source, runs: list[dict]) -> list[File]:
+    """The files in runs of consecutive numbers, in the order of the listing."""
+    runs = sorted(runs, key=lambda run: run["first"])
+    return [file for run in runs for file in source.files[run["first"] : run["last"] + 1]]
+
+
+def count(runs: list[dict]) -> int:
+    """How many files the runs have."""
+    return sum(run["file_count"] for run in runs)
+
+
+def batches(files: list[File], engine: str) -> Iterator[list[File]]:
+    """Files, as many as one transaction takes; on Redshift either all zipped or none."""
+    zipped = [file.file_name.endswith(".gz") and engine == "redshift" for file in files]
+    for kind in (False, True):
+        batch: list[File] = []
+        size = 0
+        for file in (
+            file for file, is_zipped in zip(files, zipped, strict=True) if is_zipped is kind
+        ):
+            if batch and (len(batch) == BATCH_FILES or size + file.file_size > BATCH_BYTES):
+                yield batch
+                batch, size = [], 0
+            batch.append(file)
+            size += file.file_size
+        if batch:
+            yield batch

@@ -1,0 +1,101 @@
+"""The warehouse, as the loader sees it: through dbt, whose macros hold all SQL."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+from click import ClickException
+from dbt.adapters.factory import get_adapter_by_type
+from dbt.cli.main import dbtRunner
+
+from loader.plan import Source
+
+QUIETLY = ("--log-level", "none", "--log-level-file", "debug")
+REPORT = "load_staging: "  # how the macros mark what they tell
+NO_PROFILE = "Copy profiles.yml.example to profiles.yml, or see --profiles-dir."
+LOST = (
+    "The connection to the database was lost; what was under way is undone, unless it had just"
+    " ended. Run load_staging.py again, it goes on with what is not loaded."
+)
+AGAIN = "Nothing of this batch was loaded; run load_staging.py again."
+OUT_OF_MEMORY = (
+    "DuckDB's limits, memory_limit and max_temp_directory_size, are set under `settings` in"
+    " profiles.yml."
+)
+CONFLICT = re.compile(
+    "^1023|deadlock detected|conflict with concurrent transaction|[Aa]nother load .*came in between"
+)
+HINTS = {
+    "Could not find profile": NO_PROFILE,
+    r"/\.dbt' does not exist": NO_PROFILE,
+    "Could not set lock on file": "Another process has the database open; try again once it ends.",
+    "Broken ?[Pp]ipe|Connection reset": LOST,
+    "^1023$": f"(Redshift's serializable isolation violation.) {AGAIN}",
+    "deadlock detected|conflict with concurrent transaction|another load": AGAIN,
+    "Out of Memory Error": OUT_OF_MEMORY,
+    "Error NoSuchKey": f"An object is gone since it was listed. {AGAIN}",
+    "NULL value into column load_id": f"Another load came in between. {AGAIN}",
+}
+
+
+class Conflict(ClickException):
+    """Another transaction came in between; trying again may help."""
+
+
+class Dbt:
+    """The one seam to dbt: the same project, profile and connection as `dbt build`."""
+
+    def __init__(self, project_dir: Path, profiles_dir: str | None, target: str | None, vars: str):
+        if not (project_dir / "dbt_project.yml").exists():
+            raise ClickException(f"{project_dir} holds no dbt_project.yml; see --project-dir.")
+        if not profiles_dir and (project_dir / "profiles.yml").exists():
+            profiles_dir = str(project_dir)
+        self.options = ["--project-dir", str(project_dir), "--vars", vars]
+        self.options += ["--profiles-dir", profiles_dir] if profiles_dir else []
+        self.options += ["--target", target] if target else []
+        self.events: list = []
+        self.manifest = None
+        self.manifest = self._invoke("parse")
+        self.engine: str = self.manifest.metadata.adapter_type
+
+    def sources(self) -> list[Source]:
+        """The source tables that have a location."""
+        return [
+            Source(node.name, node.external.location, list(node.columns))
+            for node in self.manifest.sources.values()
+            if node.external and node.external.location
+        ]
+
+    def spare_database(self, folder: Path) -> None:
+        """Keeps a dry run from creating the DuckDB file, which connecting does."""
+        path = Path(get_adapter_by_type("duckdb").config.credentials.path)
+        if not path.exists():
+            os.environ["DBT_DUCKDB_PATH"] = str(folder / path.name)
+
+    def run_operation(self, macro: str, **arguments) -> list[dict]:
+        """Runs a macro; what it reported."""
+        self._invoke("run-operation", macro, "--args", json.dumps(arguments))
+        messages = [event.info.msg for event in self.events if event.info.name == "JinjaLogDebug"]
+        return [json.loads(m.removeprefix(REPORT)) for m in messages if m.startswith(REPORT)]
+
+    def _invoke(self, *command: str):
+        self.events.clear()
+        runner = dbtRunner(manifest=self.manifest, callbacks=[self.events.append])
+        outcome = runner.invoke([*QUIETLY, *command, *self.options])
+        if not outcome.success:
+            errors = [event.info.msg for event in self.events if event.info.level == "error"]
+            message = explain(str(outcome.exception or "\n".join(errors)))
+            raise (Conflict if CONFLICT.search(message) else ClickException)(message)
+        return outcome.result
+
+
+def explain(message: str) -> str:
+    """What went wrong, as one paragraph: dbt's and DuckDB's decoration left out."""
+    message = re.sub(r"\n\nLINE \d+:.*", "", message, flags=re.DOTALL)
+    message = re.sub(r"\n?Try (setting|auto-detecting|increasing) .*", "", message)
+    message = re.sub(r"Encountered an error while running operation:|\w+ Error\n", "", message)
+    message = " ".join(message.split())
+    return " ".join([message, *{hint for said, hint in HINTS.items() if re.search(said, message)}])
