@@ -19,7 +19,8 @@ from click import ClickException
 from dbt.cli.options import MultiOption
 
 from loader import note
-from loader.files import File, fetch, file_list, find_files, is_s3, manifest, sample_keys
+from loader.files import File, file_list, find_files, is_s3, manifest, sample_keys
+from loader.joining import named
 from loader.plan import Options, Source, Step, batches, steps
 from loader.stages import FolderStage, S3Stage
 from loader.warehouse import Conflict, Dbt
@@ -49,6 +50,8 @@ def plan(dbt: Dbt, sources: list[Source], options: Options) -> None:
     """Has the warehouse tell which files it lacks, and plans the sources' steps by that."""
     by_table = {source.table: source for source in sources}
     with open_stage(dbt) as stage:
+        if not options.dry_run:
+            stage.clear_left()
         listings = {
             source.table: stage.write(f"{source.table}.json", file_list(source.files))
             for source in sources
@@ -73,29 +76,30 @@ def plan(dbt: Dbt, sources: list[Source], options: Options) -> None:
 def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
     """Loads files batch by batch, each in one transaction."""
     undo = step.undo
-    for files in batches(step.files, dbt.engine):
+    for batch in batches(step.files, dbt.engine, options):
         if source.loaded and dbt.engine == "redshift":
             time.sleep(1)  # loads are told apart by the second there
         started = time.monotonic()
-        size = sum(file.file_size for file in files)
+        size = sum(file.file_size for file in batch.files)
         if not options.dry_run:
-            note(f"{source.table}: loading {len(files):,} files, {size:,} bytes")
+            note(f"{source.table}: loading {len(batch.files):,} files, {size:,} bytes")
         with open_stage(dbt) as stage:
-            batch = {
+            files = batch.files if options.dry_run else stage.provide(batch)
+            request = {
                 "source_table": source.table,
+                "file_list": stage.write("files.json", file_list(files)),
                 "last_load": source.last_load,
                 "undo": undo,
                 "is_new_type": step.is_new_type,
                 "max_errors": options.max_errors,
+                "is_joined": batch.is_joined,
             }
             if dbt.engine == "redshift":
-                batch["manifest"] = stage.write("manifest.json", manifest(files))
-                batch["is_gzip"] = files[0].file_name.endswith(".gz")
-            elif not options.dry_run:
-                files = fetch(files, stage.folder)
-            batch["file_list"] = stage.write("files.json", file_list(files))
-            unknown = {} if options.dry_run else unknown_keys(dbt, source, files)
-            told = load_batch(dbt, batch, files, options.dry_run, started)
+                request["manifest"] = stage.write("manifest.json", manifest(files))
+                request["is_gzip"] = batch.is_gzip
+            read = batch.files if batch.is_joined else files
+            unknown = {} if options.dry_run else unknown_keys(dbt, source, read)
+            told = load_batch(dbt, request, files, options.dry_run, started)
         if options.dry_run:
             click.echo(told["sql"] + ";\n")
             continue
@@ -114,21 +118,22 @@ def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
             options.max_errors -= rejected
 
 
-def load_batch(dbt: Dbt, batch: dict, files: list[File], dry_run: bool, started: float) -> dict:
+def load_batch(dbt: Dbt, request: dict, files: list[File], dry_run: bool, started: float) -> dict:
     """What the macro load_batch tells. Where rows may be rejected, DuckDB reads a file that
     turns out to be no JSON throughout line by line."""
+    paths = list(dict.fromkeys(file.path for file in files))
     broken: list[int] = []
     while True:
-        batch |= {"broken": broken, "is_all_broken": len(broken) == len(files)}
+        request |= {"broken": broken, "is_all_broken": len(broken) == len(paths)}
         try:
-            (told,) = dbt.run_operation("load_batch", batch=batch, dry_run=dry_run)
+            (told,) = dbt.run_operation("load_batch", batch=request, dry_run=dry_run)
             return told
         except Conflict:
             raise
         except ClickException as error:
-            named = [n for n, file in enumerate(files) if f'"{file.path}"' in error.message]
-            if len(broken) < batch["max_errors"] and set(named) - set(broken):
-                broken = sorted({*broken, *named})
+            at_fault = [n for n, path in enumerate(paths) if f'"{path}"' in error.message]
+            if len(broken) < request["max_errors"] and set(at_fault) - set(broken):
+                broken = sorted({*broken, *at_fault})
             else:
                 raise ClickException(refusal(dbt, error.message, files, started)) from None
 
@@ -159,11 +164,9 @@ def unknown_keys(dbt: Dbt, source: Source, files: list[File]) -> dict[str, str]:
         return {}
 
 
-def refusal(dbt: Dbt, message: str, batch: list[File], started: float) -> str:
+def refusal(dbt: Dbt, message: str, files: list[File], started: float) -> str:
     """Why a batch was refused, in names that the user knows."""
-    for file in batch:
-        if file.path != file.file_name and file.path in message:
-            message = message.replace(file.path, file.file_name)
+    message = named(message, files)
     view = re.search(r"Load into table '.*'(stl_load_errors|sys_load_error_detail)'", message)
     if not view:
         return message
@@ -171,7 +174,7 @@ def refusal(dbt: Dbt, message: str, batch: list[File], started: float) -> str:
         seconds = int(time.monotonic() - started) + 60
         (told,) = dbt.run_operation("report_load_errors", view=view[1], seconds=seconds)
         if told["errors"]:
-            return " ".join(["COPY refused what it read.", *told["errors"]])
+            return named(" ".join(["COPY refused what it read.", *told["errors"]]), files)
         time.sleep(1)
     return message
 
@@ -231,6 +234,14 @@ def summary(sources: list[Source]) -> str:
     metavar="N",
     help="Keep up to N bad rows aside in table rejected_rows, instead of refusing their files.",
 )
+@click.option(
+    "--join-from",
+    type=click.IntRange(0),
+    default=1_000,
+    metavar="N",
+    show_default=True,
+    help="Join objects of up to 64 KB before loading them, if there are so many; 0: never.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would be run; change nothing.")
 @click.option("--target", "-t", help="Target of the profile, as for dbt.")
 @click.option("--profiles-dir", help="Folder of profiles.yml; the project's, if it has one.")
@@ -246,6 +257,7 @@ def main(
     full_refresh: bool,
     reload: bool,
     max_errors: int,
+    join_from: int,
     dry_run: bool,
     target: str | None,
     profiles_dir: str | None,
@@ -272,7 +284,7 @@ def main(
                 f" .json.gz, such as {ignored[0].file_name}"
             )
 
-    options = Options(full_refresh, reload, max_errors, dry_run)
+    options = Options(full_refresh, reload, max_errors, dry_run, join_from)
     with tempfile.TemporaryDirectory() as folder:
         if dry_run and dbt.engine == "duckdb":
             dbt.spare_database(Path(folder))

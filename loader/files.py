@@ -1,19 +1,12 @@
-"""The files of a source table: finding them, and fetching those that DuckDB is to read.
-
-DuckDB reads files in folders, so objects in S3 are fetched into a temporary one. Redshift
-reads S3.
-"""
+"""The files of a source table, in S3 or a folder, and the lists of them."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
-import time
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import boto3
@@ -26,19 +19,23 @@ THREADS = 32
 ATTEMPTS = 6  # at each request to S3, unless AWS_MAX_ATTEMPTS says otherwise
 CONNECT_SECONDS = 10
 SILENT_SECONDS = 30  # that S3 may let pass without a byte
-CHUNK_BYTES = 64 * 1024
 SAMPLE_FILES = 8
 SAMPLE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class File:
-    """A file to load; `file_name` is what the ledger knows it by, `file_size` is in bytes."""
+    """A file to load; `file_name` is what the ledger knows it by, `file_size` is in bytes.
+
+    `path` is where the engine reads it, alone or, joined with others, from `first_line` on;
+    that is None if nothing is in it.
+    """
 
     file_name: str
     file_size: int
     fingerprint: str
     path: str
+    first_line: int | None = 1
 
 
 def s3_client():
@@ -123,85 +120,6 @@ def list_s3(location: str) -> Iterator[File]:
                 yield File(name, entry["Size"], entry["ETag"].strip('"'), name)
 
 
-def fetch(files: list[File], folder: Path) -> list[File]:
-    """The files where DuckDB can read them: objects of S3 as copies in a folder.
-
-    Raises ClickException if an object cannot be read or is not the version that was listed,
-    or if what is zipped is damaged.
-    """
-    client = s3_client() if any(is_s3(file.path) for file in files) else None
-
-    def fetch_one(numbered: tuple[int, File]) -> File:
-        number, file = numbered
-        if is_s3(file.path):
-            suffix = ".json.gz" if file.file_name.endswith(".gz") else ".json"
-            path = folder / f"{number:07}{suffix}"
-            fetch_object(client, file, path)
-            file = replace(file, path=str(path))
-        if file.file_name.endswith(".gz"):
-            check_gzip(file)
-        return file
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        try:
-            return list(pool.map(fetch_one, enumerate(files)))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def fetch_object(client, file: File, path: Path) -> None:
-    """Copies an object to a path, again if it breaks off: boto3 tries requests again, but
-    not to read what answers them. Raises ClickException if it cannot."""
-    bucket, key = bucket_and_key(file.file_name)
-    attempts = client.meta.config.retries["total_max_attempts"]
-    for attempt in range(1, attempts + 1):
-        try:
-            answer = client.get_object(Bucket=bucket, Key=key, IfMatch=file.fingerprint)
-        except (BotoCoreError, ClientError) as error:
-            raise ClickException(unreadable(file, error)) from error
-        try:
-            with path.open("wb") as copy:
-                for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
-                    copy.write(chunk)
-            return
-        except OSError as error:
-            raise ClickException(f"cannot copy {file.file_name} to {path}: {error}") from error
-        except BotoCoreError as error:
-            if attempt == attempts:
-                raise ClickException(unreadable(file, error)) from error
-            time.sleep(random.uniform(0, 2 ** (attempt - 1)))
-
-
-def unreadable(file: File, error: Exception) -> str:
-    """Why an object cannot be read, and what to do about it."""
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-    if code in ("NoSuchKey", "PreconditionFailed"):
-        happened = "deleted" if code == "NoSuchKey" else "replaced"
-        return (
-            f"{file.file_name} was {happened} after it was listed. Nothing of this batch was"
-            " loaded; run load_staging.py again."
-        )
-    return f"cannot read {file.file_name}: {error}"
-
-
-def check_gzip(file: File) -> None:
-    """Raises ClickException if a file is no sound gzip: DuckDB does not look at checksums."""
-    unzip = None
-    try:
-        with Path(file.path).open("rb") as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                while chunk:
-                    if unzip is None or unzip.eof:
-                        unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
-                    unzip.decompress(chunk)
-                    chunk = unzip.unused_data
-    except (OSError, zlib.error) as error:
-        raise ClickException(f"cannot unzip {file.file_name}: {error}") from error
-    if unzip is None or not unzip.eof:
-        raise ClickException(f"cannot unzip {file.file_name}: it ends too early")
-
-
 def sample_keys(files: list[File]) -> dict[str, str]:
     """Keys of the objects at the beginning of some of the files, each with a file that has it.
 
@@ -255,9 +173,10 @@ def file_list(files: list[File]) -> str:
 
 
 def manifest(files: list[File]) -> str:
-    """Files as a manifest for COPY: all of them, or the COPY fails.
+    """Where files are read as a manifest for COPY: all of them, or the COPY fails.
 
     https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html
     """
-    entries = [{"url": file.file_name, "mandatory": True} for file in files]
+    paths = dict.fromkeys(file.path for file in files)
+    entries = [{"url": path, "mandatory": True} for path in paths]
     return json.dumps({"entries": entries}, ensure_ascii=False)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from click import ClickException
 
 from loader import note
-from loader.files import File
+from loader.files import File, is_s3
 
 BATCH_FILES = 100_000
 BATCH_BYTES = 4 * 1024**3  # also the disk that objects fetched from S3 take at most
+SMALL_BYTES = 64 * 1024  # up to which an object of S3 may be joined with others
 
 
 @dataclass
@@ -51,6 +53,16 @@ class Options:
     reload: bool
     max_errors: int
     dry_run: bool
+    join_from: int
+
+
+@dataclass
+class Batch:
+    """Files that are loaded in one transaction."""
+
+    files: list[File]
+    is_gzip: bool
+    is_joined: bool = False
 
 
 def steps(source: Source, told: dict, options: Options) -> list[Step]:
@@ -105,19 +117,33 @@ def count(runs: list[dict]) -> int:
     return sum(run["file_count"] for run in runs)
 
 
-def batches(files: list[File], engine: str) -> Iterator[list[File]]:
+def batches(files: list[File], engine: str, options: Options) -> Iterator[Batch]:
     """Files, as many as one transaction takes; on Redshift either all zipped or none."""
-    zipped = [file.file_name.endswith(".gz") and engine == "redshift" for file in files]
-    for kind in (False, True):
-        batch: list[File] = []
-        size = 0
-        for file in (
-            file for file, is_zipped in zip(files, zipped, strict=True) if is_zipped is kind
-        ):
-            if batch and (len(batch) == BATCH_FILES or size + file.file_size > BATCH_BYTES):
-                yield batch
-                batch, size = [], 0
-            batch.append(file)
-            size += file.file_size
-        if batch:
+    small, rest = [], files
+    if options.join_from and not (engine == "redshift" and options.max_errors):
+        small = [file for file in files if is_s3(file.path) and file.file_size <= SMALL_BYTES]
+        if len(small) < options.join_from:
+            small = []
+        else:
+            rest = [file for file in files if not is_s3(file.path) or file.file_size > SMALL_BYTES]
+    zipped = [file for file in rest if engine == "redshift" and file.file_name.endswith(".gz")]
+    plain = [file for file in rest if engine != "redshift" or not file.file_name.endswith(".gz")]
+    return itertools.chain(
+        (Batch(each, is_gzip=False) for each in split(plain)),
+        (Batch(each, is_gzip=True) for each in split(zipped)),
+        (Batch(each, is_gzip=engine == "redshift", is_joined=True) for each in split(small)),
+    )
+
+
+def split(files: list[File]) -> Iterator[list[File]]:
+    """Files, as many as one transaction takes."""
+    batch: list[File] = []
+    size = 0
+    for file in files:
+        if batch and (len(batch) == BATCH_FILES or size + file.file_size > BATCH_BYTES):
             yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += file.file_size
+    if batch:
+        yield batch

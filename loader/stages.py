@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 import uuid
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException
 
 from loader import note
-from loader.files import bucket_and_key, s3_client
+from loader.fetching import fetch
+from loader.files import File, bucket_and_key, s3_client
+from loader.joining import join
+from loader.plan import Batch
+
+PREFIX = "load_staging_"
+LEFT_AFTER = 24 * 60 * 60  # seconds, longer than any batch takes
 
 
 class FolderStage:
     """Where DuckDB reads lists from and objects of S3: a temporary folder."""
 
     def __enter__(self) -> FolderStage:
-        self._folder = tempfile.TemporaryDirectory(prefix="load_staging_")
+        self._folder = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.folder = Path(self._folder.name)
         return self
 
     def __exit__(self, *raised: object) -> None:
         self._folder.cleanup()
+
+    def provide(self, batch: Batch) -> list[File]:
+        """The files of a batch, where the engine can read them. Raises ClickException."""
+        if batch.is_joined:
+            return join(batch.files, self.folder, is_gzip=False)
+        return fetch(batch.files, self.folder)
 
     def write(self, name: str, text: str) -> str:
         """Writes a text; where it is. Raises ClickException if it cannot."""
@@ -35,13 +51,21 @@ class FolderStage:
             ) from error
         return str(path)
 
+    def clear_left(self) -> None:
+        """Removes what was left by loads that were killed."""
+        for folder in self.folder.parent.glob(f"{PREFIX}*"):
+            if folder.stat().st_mtime < time.time() - LEFT_AFTER:
+                shutil.rmtree(folder, ignore_errors=True)  # it may be another user's
+
 
 class S3Stage:
-    """Where Redshift reads lists from: a prefix of its own under DBT_STAGE_LOCATION."""
+    """Where Redshift reads lists from, and joined objects: a prefix of its own under
+    DBT_STAGE_LOCATION."""
 
     def __init__(self, location: str):
         self.bucket, key = bucket_and_key(location)
-        self.prefix = f"{key.rstrip('/')}/load_staging_{uuid.uuid4().hex}/".lstrip("/")
+        self.parent = f"{key.rstrip('/')}/{PREFIX}".lstrip("/")
+        self.prefix = f"{self.parent}{uuid.uuid4().hex}/"
         self.location = location
         self.client = s3_client()
         self.keys: list[str] = []
@@ -51,22 +75,58 @@ class S3Stage:
 
     def __exit__(self, *raised: object) -> None:
         try:
-            for key in self.keys:
-                self.client.delete_object(Bucket=self.bucket, Key=key)
+            self._delete(self.keys)
         except (BotoCoreError, ClientError) as error:
             note(
-                f"{self.location}, set by DBT_STAGE_LOCATION, could not be cleared of the lists"
+                f"{self.location}, set by DBT_STAGE_LOCATION, could not be cleared of what is"
                 f" under {self.prefix}, which nothing reads again: {error}"
             )
 
+    def provide(self, batch: Batch) -> list[File]:
+        """The files of a batch, where the engine can read them. Raises ClickException."""
+        if not batch.is_joined:
+            return batch.files
+        with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+            files = join(batch.files, Path(folder), is_gzip=True)
+            parts = {}
+            for path in dict.fromkeys(file.path for file in files):
+                with Path(path).open("rb") as stream:
+                    parts[path] = self._put(Path(path).name, stream)
+        return [replace(file, path=parts[file.path]) for file in files]
+
     def write(self, name: str, text: str) -> str:
         """Writes a text; where it is. Raises ClickException if it cannot."""
+        return self._put(name, text.encode())
+
+    def clear_left(self) -> None:
+        """Removes what was left by loads that were killed."""
+        try:
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self.parent
+            )
+            self._delete(
+                entry["Key"]
+                for page in pages
+                for entry in page.get("Contents", [])
+                if entry["LastModified"].timestamp() < time.time() - LEFT_AFTER
+            )
+        except (BotoCoreError, ClientError) as error:
+            note(
+                f"{self.location}, set by DBT_STAGE_LOCATION, cannot be searched for what loads"
+                f" that were killed have left: {error}"
+            )
+
+    def _put(self, name: str, body) -> str:
         key = self.prefix + name
         try:
-            self.client.put_object(Bucket=self.bucket, Key=key, Body=text.encode())
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=body)
         except (BotoCoreError, ClientError) as error:
             raise ClickException(
                 f"cannot write to {self.location}, set by DBT_STAGE_LOCATION: {error}"
             ) from error
         self.keys.append(key)
         return f"s3://{self.bucket}/{key}"
+
+    def _delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.client.delete_object(Bucket=self.bucket, Key=key)

@@ -95,14 +95,14 @@ select
     getvariable('load_id'),
     '{{ batch.source_table }}',
     files.file_name,
-    sifted_rows.line_number,
+    sifted_rows.line_number - files.first_line + 1,
     sifted_rows.rejection.column_name,
     sifted_rows.rejection.value,
     sifted_rows.rejection.reason,
     getvariable('loaded_at')
 from sifted_rows
-inner join ({{ read_file_list(batch.source_table, batch.file_list) }}) as files
-    on sifted_rows._file = files.path
+asof inner join ({{ read_file_list(batch.source_table, batch.file_list) }}) as files
+    on sifted_rows._file = files.path and sifted_rows.line_number >= files.first_line
 where sifted_rows.rejection is not null;
 
 select error(

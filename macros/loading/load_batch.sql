@@ -11,9 +11,10 @@
                              holds, one load by its load_id, or none
                is_new_type   undo "all" makes the table anew, with the types of the YAML
                max_errors    rows that may be rejected; more undo the load
+               is_joined     whether lines of many files are in one that the engine reads
                manifest      Redshift: the manifest of the batch, for COPY
                is_gzip       Redshift: whether all its files are zipped; otherwise none is
-               broken        DuckDB: numbers of the files to read line by line, since
+               broken        DuckDB: numbers of the paths to read line by line, since
                              they are no JSON throughout
                is_all_broken DuckDB: whether these are all files of the batch
     dry_run    report the SQL instead of running it

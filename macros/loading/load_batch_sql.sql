@@ -41,12 +41,19 @@ set variable paths = (
     select list(
         regexp_replace(path, '([*?\[\]])', '[\1]', 'g') order by file_number
     )
-    from ({{ files }})
+    from (
+        select
+            path,
+            min(file_number) as file_number
+        from ({{ files }})
+        group by path
+    )
 );
 {% if batch.undo is not none %}
 {{ undo_loads_sql(source_table, batch.undo, batch.is_new_type) }}
 {% endif %}
-{%- if batch.max_errors %}
+{%- set is_sifted = batch.max_errors or batch.is_joined %}
+{%- if is_sifted %}
 {{ duckdb_sift_rows_sql(batch, columns) }};
 {% endif %}
 insert into {{ raw_table }} (
@@ -60,7 +67,7 @@ select
     {{ checked_value(column) }},
 {%- endfor %}
     getvariable('loaded_at')
-{%- if batch.max_errors %}
+{%- if is_sifted %}
 from sifted_rows
 where rejection is null;
 {%- else %}

@@ -14,7 +14,8 @@
             'file_name': 'varchar',
             'file_size': 'bigint',
             'fingerprint': 'varchar',
-            'path': 'varchar'
+            'path': 'varchar',
+            'first_line': 'bigint'
         }
     )
 {%- endmacro %}

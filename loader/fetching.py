@@ -1,0 +1,123 @@
+"""Fetching objects of S3, each in the version that was listed."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.response import StreamingBody
+from click import ClickException
+
+from loader.files import THREADS, File, bucket_and_key, is_s3, s3_client
+
+CHUNK_BYTES = 64 * 1024
+READ_AHEAD = 4 * THREADS  # files
+Made = TypeVar("Made")
+
+
+def fetch(files: list[File], folder: Path) -> list[File]:
+    """The files where DuckDB can read them: objects of S3 as copies in a folder.
+
+    Raises ClickException if an object cannot be read or is not the version that was listed,
+    or if what is zipped is damaged.
+    """
+    client = s3_client() if any(is_s3(file.path) for file in files) else None
+
+    def fetch_one(numbered: tuple[int, File]) -> File:
+        number, file = numbered
+        if is_s3(file.path):
+            suffix = ".json.gz" if file.file_name.endswith(".gz") else ".json"
+            path = folder / f"{number:07}{suffix}"
+            fetch_object(client, file, path)
+            file = replace(file, path=str(path))
+        if file.file_name.endswith(".gz"):
+            check_gzip(file)
+        return file
+
+    return list(ahead(fetch_one, enumerate(files)))
+
+
+def ahead(make: Callable[..., Made], each: Iterable) -> Iterator[Made]:
+    """What `make` makes of each, in their order, while threads go a little ahead."""
+    waiting: deque = deque()
+    with ThreadPoolExecutor(THREADS) as pool:
+        try:
+            for one in each:
+                waiting.append(pool.submit(make, one))
+                if len(waiting) > READ_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def fetch_object(client, file: File, path: Path) -> None:
+    """Copies an object to a path. Raises ClickException if it cannot."""
+
+    def copy(body: StreamingBody) -> None:
+        try:
+            with path.open("wb") as stream:
+                for chunk in body.iter_chunks(CHUNK_BYTES):
+                    stream.write(chunk)
+        except OSError as error:
+            raise ClickException(f"cannot copy {file.file_name} to {path}: {error}") from error
+
+    get_object(client, file, copy)
+
+
+def get_object(client, file: File, take: Callable[[StreamingBody], Made]) -> Made:
+    """What `take` makes of an object's content, taken again if it breaks off: boto3 tries
+    requests again, but not to read what answers them. Raises ClickException if it cannot."""
+    bucket, key = bucket_and_key(file.file_name)
+    attempts = client.meta.config.retries["total_max_attempts"]
+    for attempt in itertools.count(1):
+        try:
+            answer = client.get_object(Bucket=bucket, Key=key, IfMatch=file.fingerprint)
+        except (BotoCoreError, ClientError) as error:
+            raise ClickException(unreadable(file, error)) from error
+        try:
+            return take(answer["Body"])
+        except BotoCoreError as error:
+            if attempt == attempts:
+                raise ClickException(unreadable(file, error)) from error
+            time.sleep(random.uniform(0, 2 ** (attempt - 1)))
+
+
+def unreadable(file: File, error: Exception) -> str:
+    """Why an object cannot be read, and what to do about it."""
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+    if code in ("NoSuchKey", "PreconditionFailed"):
+        happened = "deleted" if code == "NoSuchKey" else "replaced"
+        return (
+            f"{file.file_name} was {happened} after it was listed. Nothing of this batch was"
+            " loaded; run load_staging.py again."
+        )
+    return f"cannot read {file.file_name}: {error}"
+
+
+def check_gzip(file: File) -> None:
+    """Raises ClickException if a file is no sound gzip: DuckDB does not look at checksums."""
+    unzip = None
+    try:
+        with Path(file.path).open("rb") as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                while chunk:
+                    if unzip is None or unzip.eof:
+                        unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                    unzip.decompress(chunk)
+                    chunk = unzip.unused_data
+    except (OSError, zlib.error) as error:
+        raise ClickException(f"cannot unzip {file.file_name}: {error}") from error
+    if unzip is None or not unzip.eof:
+        raise ClickException(f"cannot unzip {file.file_name}: it ends too early")

@@ -1,0 +1,230 @@
+"""Many small objects of S3 are joined before they are loaded, and nobody can tell."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import loader.stages
+from loader.joining import objects_in
+from loader.stages import FolderStage, S3Stage
+from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
+
+from .conftest import Project, RedshiftProject, event, song
+from .misbehaving_s3 import BUCKET, MisbehavingS3, answer
+
+JOINED, ONE_BY_ONE = ("--join-from", "5"), ("--join-from", "0")
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[MisbehavingS3]:
+    """An S3 that DuckDB's objects are in."""
+    with MisbehavingS3() as s3:
+        yield s3
+
+
+class Bucket:
+    """A project whose objects are in S3, on either engine."""
+
+    def __init__(self, project: Project, client, name: str):
+        self.project, self.client, self.name = project, client, name
+        for kind in ("log_data", "song_data"):
+            for entry in client.list_objects_v2(Bucket=name, Prefix=kind).get("Contents", []):
+                client.delete_object(Bucket=name, Key=entry["Key"])
+
+    def put(self, key: str, body: str) -> None:
+        content = body.encode("utf-8", "surrogatepass")
+        if key.endswith(".gz"):
+            content = gzip.compress(content)
+        self.client.put_object(Bucket=self.name, Key=key, Body=content)
+
+    def put_days(self) -> None:
+        """Ten files with an event each, as files of all kinds have it."""
+        one, other, *_ = events = [json.dumps(event(item)) for item in range(10)]
+        self.put("log_data/0.json", f"{one}\n{other}\n\n")
+        self.put("log_data/2.json.gz", events[2])
+        self.put("log_data/3.json", json.dumps(event(3), indent=2))
+        self.put("log_data/4.json", " \r\n" + events[4] + events[5])
+        self.put("log_data/6.json", json.dumps(event(6, artist='a\n"♥"', song="\ud83d\ude00")))
+        self.put("log_data/7.json.gz", json.dumps(event(7, song="♥"), ensure_ascii=False))
+        self.put("log_data/8.json", "\n")
+        for item in (8, 9):
+            self.put(f"log_data/9/{item}.json", events[item] + "\n")
+
+    def load(self, *arguments: str, fails: bool = False):
+        """Loads the events."""
+        return Project.load(self.project, "--select", "staging_events", *arguments, fails=fails)
+
+    def rows(self) -> list[tuple]:
+        return self.project.query(
+            "select * from sparkify_raw.staging_events order by iteminsession"
+        )
+
+    def files(self) -> list[tuple]:
+        return self.project.query(
+            "select file_name, file_size, fingerprint from sparkify_raw.loaded_files order by 1"
+        )
+
+
+@pytest.fixture
+def bucket(project: Project, request: pytest.FixtureRequest) -> Bucket:
+    """Where the project's events are, on each engine."""
+    if isinstance(project, RedshiftProject):
+        return Bucket(project, project.cluster.s3, REDSHIFT_BUCKET)
+    s3: MisbehavingS3 = request.getfixturevalue("endpoint")
+    s3.client.put_object(Bucket=BUCKET, Key="song_data/a.json", Body=json.dumps(song(1)).encode())
+    project.environment |= s3.environment | {
+        "DBT_EVENTS_LOCATION": f"s3://{BUCKET}/log_data",
+        "DBT_SONGS_LOCATION": f"s3://{BUCKET}/song_data",
+    }
+    return Bucket(project, s3.client, BUCKET)
+
+
+def test_what_is_joined_is_loaded_as_it_is_one_by_one(bucket: Bucket) -> None:
+    bucket.put_days()
+    bucket.load(*JOINED)
+    if isinstance(bucket.project, RedshiftProject):
+        statements = [each.sql for each in bucket.project.cluster.statements]
+        assert any(re.search(r"gzip\s*$", sql) and "manifest" in sql for sql in statements)
+        left = bucket.client.list_objects_v2(Bucket=bucket.name, Prefix="stage")
+        assert "Contents" not in left
+    joined, files = [row[:-1] for row in bucket.rows()], bucket.files()
+    assert len(joined) == 10
+    assert [name.rpartition("log_data/")[2] for name, _, _ in files] == [
+        *("0.json", "2.json.gz", "3.json", "4.json", "6.json", "7.json.gz", "8.json"),
+        *("9/8.json", "9/9.json"),
+    ]
+    assert "Nothing new." in bucket.load(*JOINED).output
+    bucket.load("--full-refresh", *ONE_BY_ONE)
+    assert [row[:-1] for row in bucket.rows()] == joined
+    assert bucket.files() == files
+
+
+def test_a_few_are_not_joined(bucket: Bucket) -> None:
+    """Nor are larger ones."""
+    bucket.put_days()
+    bucket.put("log_data/large.json", json.dumps(event(10)) + " " * 70_000)
+    bucket.load("--join-from", "10")
+    assert bucket.project.query("select count(*) from sparkify_raw.loads") == [
+        # Redshift's COPY takes either zipped files or others.
+        (2,) if isinstance(bucket.project, RedshiftProject) else (1,)
+    ]
+    assert len(bucket.rows()) == 11
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(event(11, ts="x"), id="value"),
+        pytest.param('{"ts": 1', id="json"),
+        pytest.param("[1]", id="no object"),
+        pytest.param('{"song": "\\ud83d"}', id="surrogate"),
+    ],
+)
+def test_what_is_bad_is_named(bucket: Bucket, bad: dict | str) -> None:
+    bucket.put_days()
+    text = bad if isinstance(bad, str) else json.dumps(bad)
+    bucket.put("log_data/5.json", json.dumps(event(10)) + "\n" + text)
+    run = bucket.load(*JOINED, fails=True)
+    assert f"s3://{bucket.name}/log_data/5.json" in run.errors
+    assert not re.search(r"log_data/[^5]|part_|odd_", run.errors)
+    if isinstance(bad, dict):
+        assert re.search(r"5\.json, line 2, column ts\b", run.errors)
+    assert bucket.rows() == bucket.files() == []
+
+
+def test_bad_rows_are_kept_with_the_files_that_they_were_in(bucket: Bucket) -> None:
+    bucket.put_days()
+    bucket.put("log_data/5.json", json.dumps(event(10)) + "\n" + json.dumps(event(11, ts="x")))
+    bucket.load(*JOINED, "--max-errors", "1")
+    assert len(bucket.rows()) == 11
+    assert bucket.project.query(
+        "select file_name, line_number, column_name from sparkify_raw.rejected_rows"
+    ) == [(f"s3://{bucket.name}/log_data/5.json", 2, "ts")]
+
+
+def test_an_object_that_cannot_be_read_is_named(
+    local_project: Project, endpoint: MisbehavingS3
+) -> None:
+    local_project.environment |= endpoint.environment | {
+        "DBT_EVENTS_LOCATION": f"s3://{BUCKET}/log_data",
+        "DBT_SONGS_LOCATION": f"s3://{BUCKET}/song_data",
+    }
+    bucket = Bucket(local_project, endpoint.client, BUCKET)
+    bucket.put("song_data/a.json", json.dumps(song(1)))
+    bucket.put_days()
+    endpoint.on(f"GET /{BUCKET}/log_data/9/8.json", answer(403, "AccessDenied"))
+    run = bucket.load(*JOINED, fails=True)
+    assert f"cannot read s3://{BUCKET}/log_data/9/8.json" in run.errors
+    assert "AccessDenied" in run.errors
+    assert bucket.rows() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1',
+        '"a": 1}',
+        "[{}]",
+        "null",
+        '{"a": NaN}',
+        '{"a": 1,}',
+        '\ufeff{"a": 1}',
+        '{"a\n": 1}',
+    ],
+)
+def test_what_is_no_object_is_left_to_the_engine(text: str) -> None:
+    """Two halves, joined, would make an object."""
+    with pytest.raises(ValueError):
+        objects_in(text.encode())
+
+
+def test_half_a_character_is_left_to_the_engine() -> None:
+    with pytest.raises(ValueError):
+        objects_in(b'{"a": "\xff"}')
+
+
+def test_what_killed_loads_left_is_removed(
+    redshift_project: RedshiftProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is old; what is not the loader's stays."""
+    for name, value in redshift_project.cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    location = os.environ["DBT_STAGE_LOCATION"]
+    s3 = redshift_project.cluster.s3
+    with S3Stage(location) as killed:
+        killed.write("a.json", "{}")
+        killed.keys.clear()
+    prefix = killed.parent.removesuffix("load_staging_")
+    s3.put_object(Bucket=REDSHIFT_BUCKET, Key=f"{prefix}other/a.json", Body=b"")
+
+    def keys() -> set[str]:
+        listed = s3.list_objects_v2(Bucket=REDSHIFT_BUCKET, Prefix=prefix)
+        return {entry["Key"].removeprefix(prefix) for entry in listed["Contents"]}
+
+    assert len(keys()) == 2
+    S3Stage(location).clear_left()
+    assert len(keys()) == 2
+    monkeypatch.setattr(loader.stages, "LEFT_AFTER", -60)
+    S3Stage(location).clear_left()
+    assert keys() == {"other/a.json"}
+
+    monkeypatch.undo()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("load_staging_old", "load_staging_new", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.json").touch()
+    for name in ("load_staging_old", "other"):
+        os.utime(tmp_path / name, (0, time.time() - 25 * 60 * 60))
+    with FolderStage() as stage:
+        stage.clear_left()
+        assert {path.name for path in tmp_path.iterdir()} == {
+            *("load_staging_new", "other", stage.folder.name)
+        }
