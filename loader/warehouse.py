@@ -13,7 +13,7 @@ from dbt.cli.main import dbtRunner
 
 from loader.plan import Source
 
-QUIETLY = ("--log-level", "none", "--log-level-file", "debug")
+QUIETLY = ("--no-write-json", "--log-level", "none", "--log-level-file", "debug")
 REPORT = "load_staging: "  # how the macros mark what they tell
 NO_PROFILE = "Copy profiles.yml.example to profiles.yml, or see --profiles-dir."
 LOST = (

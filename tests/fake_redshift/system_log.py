@@ -93,10 +93,11 @@ class SystemLog:
                         "type": error.column.type_label if error.column else "",
                         "length": error.column.length_label if error.column else "",
                         "position": error.position,
-                        "raw_line": error.raw_line,
-                        "raw_value": error.raw_value,
+                        "raw_line": error.raw_line.partition("\0")[0],
+                        # Where there is a NUL the text ends, for PostgreSQL at least.
+                        "raw_value": error.raw_value.partition("\0")[0],
                         "code": error.code,
-                        "reason": error.reason,
+                        "reason": error.reason.partition("\0")[0],
                     }
                     for error in load.errors
                 ],

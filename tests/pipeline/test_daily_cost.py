@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -122,7 +121,7 @@ def histories(new_project: Callable[..., Project], tmp_path: Path) -> Iterator[d
 
 def run_results(project: Project) -> list[dict]:
     """What dbt says of each node that it ran last."""
-    return json.loads((project.folder / "target" / "run_results.json").read_text())["results"]
+    return project.artifact("run_results.json")["results"]
 
 
 def run_day(project: Project, day: int) -> dict[str, float]:
@@ -155,6 +154,7 @@ def test_a_day_costs_a_day(histories: dict[int, Project]) -> None:
 def test_a_day_writes_a_days_rows(redshift_project: RedshiftProject) -> None:
     """Of each table as many after eight days as after one, and deletes only among the new ones."""
     project = redshift_project
+    project.with_artifacts()
 
     def log(*days: int) -> None:
         for day in days:

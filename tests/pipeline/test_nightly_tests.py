@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import pytest
@@ -24,8 +23,9 @@ def test_nightly_tests_look_at_what_is_new(local_project: Project) -> None:
     project = local_project
     project.load()
     project.dbt("run")
+    project.with_artifacts()
     project.dbt("compile", "--exclude", "tag:weekly")
-    manifest = json.loads((project.folder / "target" / "manifest.json").read_text())
+    manifest = project.artifact("manifest.json")
     tests = {
         node["name"]: node
         for node in manifest["nodes"].values()
@@ -114,8 +114,9 @@ def project_of_two_weeks(local_project: Project) -> Project:
 
 def failures(project: Project, *selection: str) -> set[str]:
     """The data tests that fail."""
+    project.with_artifacts()
     run = project.run("dbt", "test", "--exclude-resource-type", "unit_test", *selection)
-    results = json.loads((project.folder / "target" / "run_results.json").read_text())["results"]
+    results = project.artifact("run_results.json")["results"]
     failed = {r["unique_id"].split(".")[2] for r in results if r["status"] in ("fail", "error")}
     assert (run.code == 0) == (not failed), run.text
     return failed

@@ -227,7 +227,7 @@ def test_order_does_not_matter(
         max_examples=1 + case_count * soak_factor(),
         deadline=None,
         database=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate,),  # to shrink a case takes many minutes
         suppress_health_check=list(HealthCheck),
     )
     @given(CASES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 
 import pytest
@@ -13,9 +12,10 @@ from .conftest import MARTS, Project
 @pytest.fixture
 def manifest(local_project: Project) -> dict:
     """What dbt makes of the project's files."""
+    local_project.with_artifacts()
     parse = local_project.dbt("parse", "--no-partial-parse", "--show-all-deprecations")
     assert "eprecat" not in parse.text
-    return json.loads((local_project.folder / "target" / "manifest.json").read_text())
+    return local_project.artifact("manifest.json")
 
 
 def test_all_is_described_and_tested(manifest: dict) -> None:
@@ -67,15 +67,16 @@ def test_models_read_what_their_layer_may(manifest: dict) -> None:
 
 
 def test_docs_are_generated(local_project: Project) -> None:
+    local_project.with_artifacts()
     local_project.load()
     local_project.dbt("run")
     local_project.dbt("docs", "generate")
-    target = local_project.folder / "target"
-    catalog = json.loads((target / "catalog.json").read_text())
+    catalog = local_project.artifact("catalog.json")
     assert set(MARTS) <= {node["metadata"]["name"] for node in catalog["nodes"].values()}
     assert len(catalog["sources"]) == 5
-    assert (target / "index.html").stat().st_size > 100_000
-    manifest = json.loads((target / "manifest.json").read_text())
+    page = local_project.folder / "target" / "index.html"
+    assert page.stat().st_size > 100_000
+    manifest = local_project.artifact("manifest.json")
     overview = manifest["docs"]["doc.sparkify.__overview__"]["block_contents"]
     assert all(table in overview for table in MARTS)
 

@@ -256,6 +256,7 @@ def test_readers_are_granted_the_marts_alone(redshift_project: RedshiftProject) 
 
 def test_every_dbt_command_works(redshift_project: RedshiftProject) -> None:
     project = redshift_project
+    project.with_artifacts()
     project.load()
     project.dbt("build")
     project.dbt("build", "--full-refresh")
@@ -265,7 +266,7 @@ def test_every_dbt_command_works(redshift_project: RedshiftProject) -> None:
     project.dbt("retry")
     assert "PASS freshness of sparkify.staging_events" in project.dbt("source", "freshness").output
     project.dbt("docs", "generate")
-    catalog = json.loads((project.folder / "target" / "catalog.json").read_text())
+    catalog = project.artifact("catalog.json")
     fact = catalog["nodes"]["model.sparkify.fct_songplays"]
     assert fact["stats"]["sortkey1"]["value"] == "start_time"
     assert "song_id" in fact["stats"]["diststyle"]["value"]

@@ -39,6 +39,7 @@ def _last_error(db) -> tuple:
         ("int", "2147483648", 1222, "Overflow for Type: Integer"),
         ("smallint", "32768", 1222, "Overflow for Type: Short"),
         ("bigint", "9223372036854775808", 1222, "Overflow for Type: Long"),
+        ("int", '"1\\u0000"', 1207, None),
         ("date", '"x"', 1205, "Invalid Date Format - must be YYYY-MM-DD"),
         ("date", '"2018-02-30"', 1205, "Invalid date"),
         (
