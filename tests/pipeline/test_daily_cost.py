@@ -17,7 +17,7 @@ from .conftest import Project, RedshiftProject, event, song, table_at_the_end
 from .test_nightly_tests import NIGHTLY
 
 MONTH, TWO_YEARS = 30, 720  # days of history
-EVENTS_A_DAY = 10_000
+EVENTS_A_DAY = 20_000
 FIRST_DAY = 16_000  # days since 1970
 SLOWER_AT_MOST = 1.15
 # CPU time, since other processes hardly disturb it, and the least of several days, in turns. If

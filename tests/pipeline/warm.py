@@ -211,7 +211,10 @@ def warm_up() -> None:
     import dbt.task.docs.generate
     import dbt.task.freshness
     import dbt.task.retry
+    from dbt_common.behavior_flags import BehaviorFlagRendered
 
+    # It searches all modules for what to say in a message, at each start for each flag.
+    BehaviorFlagRendered._default_source = staticmethod(lambda: "an adapter")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "dbt_project.yml").write_text("{name: warm, profile: warm}")
         Path(folder, "profiles.yml").write_text(
@@ -274,5 +277,5 @@ def run(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     warm_up()
-    gc.freeze()  # the forks need not look at all that is there already
+    gc.disable()  # no command lives long
     become(serve())
