@@ -83,7 +83,7 @@ def get_object(client, file: File, take: Callable[[StreamingBody], Made]) -> Mad
     attempts = client.meta.config.retries["total_max_attempts"]
     for attempt in itertools.count(1):
         try:
-            answer = client.get_object(Bucket=bucket, Key=key, IfMatch=file.fingerprint)
+            answer = client.get_object(Bucket=bucket, Key=key, IfMatch=f'"{file.fingerprint}"')
         except (BotoCoreError, ClientError) as error:
             raise ClickException(unreadable(file, error)) from error
         try:

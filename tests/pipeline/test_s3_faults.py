@@ -12,7 +12,8 @@ import pytest
 from click import ClickException
 
 import loader.files
-from loader.files import File, fetch, find_files
+from loader.fetching import fetch
+from loader.files import File, find_files
 from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
 from tests.fake_redshift import FakeRedshift
 
@@ -316,17 +317,17 @@ def test_an_object_with_a_content_encoding(project_on_s3: Project, s3: Misbehavi
 CHANGE_MEANWHILE = """
 from pathlib import Path
 
-import loader.files
+import loader.stages
 
 path = Path("input/log_data/2018/11/2018-11-02-events.json")
-fetch = loader.files.fetch
+fetch = loader.stages.fetch
 
 def fetch_then_change(*arguments):
     files = fetch(*arguments)
     {change}
     return files
 
-loader.files.fetch = fetch_then_change
+loader.stages.fetch = fetch_then_change
 
 import load_staging
 
