@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import parse_timestamp
 from click import ClickException
 
 SUFFIXES = (".json", ".json.gz")
@@ -23,7 +27,7 @@ SAMPLE_FILES = 8
 SAMPLE_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class File:
     """A file to load; `file_name` is what the ledger knows it by, `file_size` is in bytes.
 
@@ -38,8 +42,25 @@ class File:
     first_line: int | None = 1
 
 
+@functools.cache
+def s3_session() -> boto3.Session:
+    """boto3's own configuration says where S3 is and as whom it is reached."""
+    session = botocore.session.get_session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=as_time)
+    return boto3.Session(botocore_session=session)
+
+
+def as_time(value: str) -> datetime:
+    """A point in time as S3 tells it. What boto3 uses otherwise knows every form of it, but
+    takes most of the time that a listing takes."""
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return parse_timestamp(value)
+
+
 def s3_client():
-    """The one seam to S3; boto3's own configuration says where and as whom."""
+    """The one seam to S3."""
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS))
     config = Config(
         max_pool_connections=THREADS,
@@ -47,7 +68,7 @@ def s3_client():
         connect_timeout=CONNECT_SECONDS,
         read_timeout=SILENT_SECONDS,
     )
-    client = boto3.client("s3", config=config)
+    client = s3_session().client("s3", config=config)
     client.meta.events.register("before-parse.s3.ListObjectsV2", refuse_empty_page)
     return client
 
@@ -166,17 +187,26 @@ def beginning(client, file: File) -> str:
     return data.decode("utf-8", "ignore")
 
 
-def file_list(files: list[File]) -> str:
+def file_list(files: list[File]) -> Iterator[str]:
     """Files as JSON lines, each with its number in the list."""
-    lines = [{"file_number": number, **asdict(file)} for number, file in enumerate(files)]
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    for number, file in enumerate(files):
+        line = {
+            "file_number": number,
+            "file_name": file.file_name,
+            "file_size": file.file_size,
+            "fingerprint": file.fingerprint,
+            "path": file.path,
+            "first_line": file.first_line,
+        }
+        yield encode(line) + "\n"
 
 
-def manifest(files: list[File]) -> str:
+def manifest(files: list[File]) -> Iterator[str]:
     """Where files are read as a manifest for COPY: all of them, or the COPY fails.
 
     https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html
     """
     paths = dict.fromkeys(file.path for file in files)
     entries = [{"url": path, "mandatory": True} for path in paths]
-    return json.dumps({"entries": entries}, ensure_ascii=False)
+    yield json.dumps({"entries": entries}, ensure_ascii=False)

@@ -40,11 +40,12 @@ class FolderStage:
             return join(batch.files, self.folder, is_gzip=False)
         return fetch(batch.files, self.folder)
 
-    def write(self, name: str, text: str) -> str:
-        """Writes a text; where it is. Raises ClickException if it cannot."""
+    def write(self, name: str, texts: Iterable[str]) -> str:
+        """Writes texts into a file; where it is. Raises ClickException if it cannot."""
         path = self.folder / name
         try:
-            path.write_text(text, encoding="utf-8")
+            with path.open("w", encoding="utf-8") as stream:
+                stream.writelines(texts)
         except OSError as error:
             raise ClickException(
                 f"cannot write to the temporary folder {self.folder}, which TMPDIR may set: {error}"
@@ -94,9 +95,12 @@ class S3Stage:
                     parts[path] = self._put(Path(path).name, stream)
         return [replace(file, path=parts[file.path]) for file in files]
 
-    def write(self, name: str, text: str) -> str:
-        """Writes a text; where it is. Raises ClickException if it cannot."""
-        return self._put(name, text.encode())
+    def write(self, name: str, texts: Iterable[str]) -> str:
+        """Writes texts into an object; where it is. Raises ClickException if it cannot."""
+        with tempfile.TemporaryFile() as stream:
+            stream.writelines(text.encode() for text in texts)
+            stream.seek(0)
+            return self._put(name, stream)
 
     def clear_left(self) -> None:
         """Removes what was left by loads that were killed."""

@@ -119,15 +119,30 @@ compared as (
 
 ),
 
+changed_loads as (
+
+    select distinct load_id from compared
+
+    where state = 'changed'
+
+),
+
+-- Most nights nearly all files are loaded, and none of these is looked at further.
+told as (
+
+    select * from compared
+
+    where state <> 'loaded' or load_id in (select load_id from changed_loads)
+
+),
+
 numbered as (
 
     select
         *,
-        max(case when state = 'changed' then 1 else 0 end)
-            over (partition by load_id) as is_in_changed_load,
         file_number
         - row_number() over (partition by state, load_id order by file_number) as run
-    from compared
+    from told
 
 )
 
@@ -139,7 +154,6 @@ select
     count(*) as file_count,
     min(file_name) as file_name
 from numbered
-where state <> 'loaded' or is_in_changed_load = 1
 group by state, load_id, run
 order by first_number
 {% endmacro %}

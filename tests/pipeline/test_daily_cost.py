@@ -76,7 +76,7 @@ def with_history(project: Project, days: int) -> Project:
         project.write_events(f"{day:05}-events.json", event(day))
     files, _ = find_files(project.environment["DBT_EVENTS_LOCATION"], project.folder)
     listing = project.folder / "listing.json"
-    listing.write_text(file_list(files))
+    listing.write_text("".join(file_list(files)))
     with duckdb.connect(str(project.database)) as connection:
         connection.execute(
             f"""

@@ -200,7 +200,7 @@ def test_what_killed_loads_left_is_removed(
     location = os.environ["DBT_STAGE_LOCATION"]
     s3 = redshift_project.cluster.s3
     with S3Stage(location) as killed:
-        killed.write("a.json", "{}")
+        killed.write("a.json", ["{}"])
         killed.keys.clear()
     prefix = killed.parent.removesuffix("load_staging_")
     s3.put_object(Bucket=REDSHIFT_BUCKET, Key=f"{prefix}other/a.json", Body=b"")
