@@ -37,7 +37,7 @@ EVENTS = f"""
         'Last ' || user % 500 as "lastName",
         case when is_play then 200.5 + song % 100 end as length,
         case when user % 3 = 0 then 'paid' else 'free' end as level,
-        'Place ' || user % 300 as location,
+        'Place ' || user % 300 || ', MI' as location,
         'PUT' as method,
         case when is_play then 'NextSong' else 'Home' end as page,
         1540919166796.0 as registration,
@@ -45,7 +45,7 @@ EVENTS = f"""
         case when is_play then 'Title ' || song end as song,
         200 as status,
         day * 86400000 + item * (86400000 // {EVENTS_A_DAY}) as ts,
-        '"Mozilla/5.0 (' || user % 50 || ')"' as "userAgent",
+        'Mozilla/5.0 (Windows NT 6.1) Firefox/' || user % 50 as "userAgent",
         cast(user as varchar) as "userId"
     from (
         select

@@ -1,4 +1,4 @@
-"""The star, row for row, against a computation that shares nothing with the project."""
+"""The marts, row for row, against a computation that shares nothing with the project."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Project, event, input_files, song
+from .conftest import MARTS, Project, event, input_files, song
+from .expected_marts import expected_marts
 from .expected_star import Load, expected_star
 
 
 def assert_star(project: Project, *loads: Load) -> None:
     """The marts are what the files of these loads must give."""
-    for table, rows in expected_star(list(loads)).items():
+    expected_tables = expected_star(list(loads)) | expected_marts(list(loads))
+    assert set(expected_tables) == set(MARTS)
+    for table, rows in expected_tables.items():
         columns = list(rows[0]) if rows else project.columns(table)
         expected = [tuple(row.values()) for row in rows]
         assert project.mart(table, columns) == expected, table
