@@ -55,18 +55,16 @@ events as (
         on
             events.user_id = new_sessions.user_id
             and events.session_id = new_sessions.session_id
-    {% endif %}
 
     where
-        events.user_id is not null
-        {% if is_incremental() %}
-        and (
-            events.ts between {{ times_of_new }}
-            or events.ts between {{ times_of_known }}
-        )
-        {% endif %}
+        events.ts between {{ times_of_new }}
+        or events.ts between {{ times_of_known }}
+    {% else %}
+    where events.user_id is not null
+    {% endif %}
 
 ),
+
 plays as (
 
     select plays.*
@@ -134,10 +132,11 @@ sessions as (
         max(
             case when event_number_from_end = 1 then level end
         ) as end_level,
-        max(case when page = 'Submit Upgrade' then 1 else 0 end) as upgrades,
-        max(case when page = 'Submit Downgrade' then 1 else 0 end) as downgrades,
-        max(case when page = 'Error' then 1 else 0 end) as errors,
-        max(case when page = 'Logout' then 1 else 0 end) as logouts,
+        sum(case when page = 'Submit Upgrade' then 1 else 0 end) as upgrades,
+        sum(case when page = 'Submit Downgrade' then 1 else 0 end)
+            as downgrades,
+        sum(case when page = 'Error' then 1 else 0 end) as errors,
+        sum(case when page = 'Logout' then 1 else 0 end) as logouts,
         max(loaded_at) as loaded_at
 
     from ordered_events
@@ -197,10 +196,10 @@ final as (
         cast(coalesce(heard.artist_count, 0) as integer) as artist_count,
         sessions.start_level,
         sessions.end_level,
-        sessions.upgrades = 1 as has_upgrade,
-        sessions.downgrades = 1 as has_downgrade,
-        sessions.errors = 1 as has_error,
-        sessions.logouts = 1 as has_logout,
+        sessions.upgrades > 0 as has_upgrade,
+        sessions.downgrades > 0 as has_downgrade,
+        sessions.errors > 0 as has_error,
+        sessions.logouts > 0 as has_logout,
         sessions.start_ts,
         sessions.end_ts,
         sessions.loaded_at

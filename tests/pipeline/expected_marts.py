@@ -28,8 +28,11 @@ from .expected_star import (
     md5,
     nulls_last,
     one_per_event,
+    read_as_written,
     read_events,
     sorted_by,
+    to_text,
+    without_quotes,
 )
 
 DIVISIONS = {
@@ -75,9 +78,20 @@ def expected_marts(loads: list[Load]) -> dict[str, list[Row]]:
     return {
         "fct_sessions": sorted_by("user_session_id", fct_sessions(events)),
         "dim_user_levels": sorted_by("user_level_id", dim_user_levels(events)),
-        "dim_locations": sorted_by("location", dim_locations(events)),
-        "dim_user_agents": sorted_by("user_agent", dim_user_agents(events)),
+        "dim_locations": sorted_by("location", dim_locations(texts(loads, "location"))),
+        "dim_user_agents": sorted_by("user_agent", dim_user_agents(texts(loads, "userAgent"))),
     }
+
+
+def texts(loads: list[Load], name: str) -> set[str]:
+    """What all events, those of nobody too, say under a name; a pair of quotes is dropped."""
+    logged = (
+        without_quotes(to_text(event.get(name)))
+        for load in loads
+        for path in load.events
+        for event in read_as_written(path)
+    )
+    return set(logged) - {None}
 
 
 def one_per_logged_event(events: Iterable[Event]) -> list[Event]:
@@ -132,8 +146,8 @@ def dim_user_levels(events: list[Event]) -> Iterator[Row]:
             }
 
 
-def dim_locations(events: list[Event]) -> Iterator[Row]:
-    for location in {event.location for event in events} - {None}:
+def dim_locations(locations: set[str]) -> Iterator[Row]:
+    for location in locations:
         match = METRO_AREA.fullmatch(location)
         is_recognized = match is not None and match[3] in CENSUS
         region, division = CENSUS[match[3]] if is_recognized else (None, None)
@@ -148,8 +162,8 @@ def dim_locations(events: list[Event]) -> Iterator[Row]:
         }
 
 
-def dim_user_agents(events: list[Event]) -> Iterator[Row]:
-    for user_agent in {event.user_agent for event in events} - {None}:
+def dim_user_agents(user_agents: set[str]) -> Iterator[Row]:
+    for user_agent in user_agents:
         found = ((re.search(pattern, user_agent), name) for pattern, name in BROWSERS)
         version, browser = next(((m[1], name) for m, name in found if m), (None, None))
         system = next((name for pattern, name in SYSTEMS if re.search(pattern, user_agent)), None)
