@@ -159,7 +159,10 @@ def test_weekly_tests_find_what_is_wrong_with_old_rows(project_of_two_weeks: Pro
     project = project_of_two_weeks
     project.execute(f"delete from fct_songplays {OLD_PLAY}")
     assert failures(project, *NIGHTLY[:2]) == set()
-    assert failures(project) == {"assert_every_play_is_in_the_fact"}
+    assert failures(project) == {
+        "assert_every_play_is_in_the_fact",
+        "assert_sessions_count_their_plays",
+    }
 
 
 # What to do to a sound warehouse, and the weekly test that finds it.

@@ -73,7 +73,9 @@ def test_compiled_sql_is_redshifts(redshift_project: RedshiftProject) -> None:
     assert len(statements) > 20
     project.load()
     project.dbt("build")
+    project.dbt("compile", "--select", "resource_type:analysis")
     statements |= compiled_sql(project, "first build")
+    assert any(name.startswith("analyses/") for name in statements)
     assert len(statements) > 100
     # What a build after the first one sends is another text in these, and more if the catalogue
     # has changed.
