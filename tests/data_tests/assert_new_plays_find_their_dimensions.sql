@@ -1,15 +1,25 @@
 -- An inner join with the dimensions loses none of the plays loaded lately, and
 -- counts each for the artist of its song. Location and user agent may be
 -- missing in the log.
+{% set is_new = 'loaded_at > '
+    ~ watermark('loaded_at', ref('fct_songplays'), days_before=3) %}
+
 with
 
 new_plays as (
 
     select * from {{ ref('fct_songplays') }}
 
+    where {{ is_new }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('fct_sessions') }}
+
     where
-        loaded_at
-        > {{ watermark('loaded_at', ref('fct_songplays'), days_before=3) }}
+        end_time >= {{ smallest('start_time', ref('fct_songplays'), is_new) }}
 
 )
 
@@ -33,7 +43,7 @@ left join {{ ref('dim_artists') }} as artists
     on new_plays.artist_id = artists.artist_id
 left join {{ ref('dim_time') }} as hours
     on new_plays.start_hour = hours.start_hour
-left join {{ ref('fct_sessions') }} as sessions
+left join sessions
     on
         new_plays.user_id = sessions.user_id
         and new_plays.session_id = sessions.session_id

@@ -182,9 +182,10 @@ def test_a_day_writes_a_days_rows(redshift_project: RedshiftProject) -> None:
     assert after_one_day["dim_time"] == 24
     # Nor is a column rewritten, as dbt does to make one longer.
     assert not [each for each in project.cluster.statements if "__dbt_alter" in each.sql]
-    (delete,) = [
-        each.sql
-        for each in project.cluster.statements
-        if '"fct_songplays"' in each.sql and "delete from" in each.sql
-    ]
-    assert re.findall(r"'(\d{4}-\d\d-\d\d) [^']*'", delete) == ["2018-11-10", "2018-11-10"]
+    for fact in ("fct_songplays", "fct_sessions"):
+        (delete,) = [
+            each.sql
+            for each in project.cluster.statements
+            if f'"{fact}"' in each.sql and "delete from" in each.sql
+        ]
+        assert re.findall(r"'(\d{4}-\d\d-\d\d) [^']*'", delete) == ["2018-11-10"] * 2, fact
