@@ -127,6 +127,33 @@ def test_a_corrected_event_replaces_the_first(project: Project) -> None:
     assert project.query("select count(*) from dim_artists where name = 'Nobody'") == [(0,)]
 
 
+def test_late_events_split_a_level_and_lengthen_a_session(project: Project) -> None:
+    """They touch the rows of their own user and session alone."""
+    project.write_events("other.json", event(1, userId="8"), event(5, sessionId=71))
+    first = input_files(project.events)
+    project.load()
+    project.dbt("run")
+    assert project.query("select level from dim_user_levels") == [("free",), ("free",)]
+
+    late = project.write_events(
+        "late.json",
+        event(0, page="Home"),
+        event(20, ts=event(2)["ts"] + 1, level="paid"),
+    )
+    project.load()
+    project.dbt("run")
+    levels = "select level from dim_user_levels where user_id = 7 order by valid_from"
+    assert project.query(levels) == [("free",), ("paid",), ("free",)]
+    assert_star(project, Load(first, input_files(project.songs)), Load([late], []))
+    for table, columns, touched in (
+        ("dim_user_levels", "user_id", [(7,)]),
+        ("fct_sessions", "user_id, session_id", [(7, 70)]),
+    ):
+        newest = f"(select max(loaded_at) from {table})"
+        written = f"select distinct {columns} from {table} where loaded_at = {newest}"
+        assert project.query(written) == touched
+
+
 def test_a_changed_catalogue_row_takes_its_plays_along(project: Project) -> None:
     """A song that gets another title loses its plays, and its artist the name."""
     first = input_files(project.songs)
