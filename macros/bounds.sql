@@ -1,16 +1,16 @@
 {# Literals, for the reason that watermark gives. Nothing is between null and null. #}
-{% macro bounds(column, relation, condition) -%}
+{% macro bounds(column, relation, condition, last_column=column) -%}
     {%- if execute and load_relation(relation) -%}
-        {{ _bounds(column, relation, condition) }}
+        {{ _bounds(column, relation, condition, last_column) }}
     {%- else -%}
         null and null
     {%- endif -%}
 {%- endmacro %}
 
-{% macro _bounds(column, relation, condition="1 = 1") -%}
+{% macro _bounds(column, relation, condition="1 = 1", last_column=column) -%}
     {%- set row = run_query(
         "select cast(min(" ~ column ~ ") as varchar(32)),"
-        ~ " cast(max(" ~ column ~ ") as varchar(32))"
+        ~ " cast(max(" ~ last_column ~ ") as varchar(32))"
         ~ " from " ~ relation ~ " where " ~ condition
     ).rows[0] -%}
     {%- if row[0] is none -%}

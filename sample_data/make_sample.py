@@ -73,10 +73,10 @@ class Visit(NamedTuple):
 # --- Users ---------------------------------------------------------------------------------------
 
 AGENTS = (  # as in the real logs, those with a comma in them carry a pair of double quotes
-    '"Mozilla/5.0 (Windows NT 6.1) (KHTML, like Gecko)"',
-    '"Mozilla/5.0 (Macintosh) (KHTML, like Gecko)"',
-    '"Mozilla/5.0 (X11; Linux x86_64) (KHTML, like Gecko)"',
-    '"Mozilla/5.0 (iPhone) (KHTML, like Gecko)"',
+    '"Mozilla/5.0 (Windows NT 6.1) (KHTML, like Gecko) Chrome/36.0.1985.143"',
+    '"Mozilla/5.0 (Macintosh) (KHTML, like Gecko) Version/7.0.6 Safari/537.78"',
+    '"Mozilla/5.0 (X11; Linux x86_64) (KHTML, like Gecko) Chromium/36.0.1985.125"',
+    '"Mozilla/5.0 (iPhone) (KHTML, like Gecko) Version/7.0 Mobile Safari/9537.53"',
     "Mozilla/5.0 (Windows NT 6.1; rv:31.0) Firefox/31.0",
     "Mozilla/5.0 (X11; Linux x86_64; rv:31.0) Firefox/31.0",
 )

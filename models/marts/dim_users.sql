@@ -10,8 +10,11 @@
     )
 }}
 
--- Built after the fact, so that a load in between leaves no play without user.
+-- Built after what has users, so that a load in between leaves no play, session
+-- or level without user.
 -- depends_on: {{ ref('fct_songplays') }}
+-- depends_on: {{ ref('fct_sessions') }}
+-- depends_on: {{ ref('dim_user_levels') }}
 
 with
 

@@ -33,11 +33,17 @@ PARTS = (
 )
 MARTS = {
     "fct_songplays": "songplay_id",
+    "fct_sessions": "user_session_id",
     "dim_users": "user_id",
+    "dim_user_levels": "user_level_id",
     "dim_songs": "song_id",
     "dim_artists": "artist_id",
     "dim_time": "start_hour",
+    "dim_locations": "location",
+    "dim_user_agents": "user_agent",
 }
+# What `dbt build` does but for tests. `dbt run` would leave out the seeds.
+RUN = ("build", "--resource-type", "seed", "--resource-type", "model")
 BOOKKEEPING = {"loaded_at", "catalog_loaded_at"}
 
 
@@ -89,7 +95,10 @@ class Project:
         **environment: str,
     ) -> Command:
         """Starts `dbt ...` or `load_staging.py ...` in the project's folder, if so with a limit
-        to the size of the files that it writes."""
+        to the size of the files that it writes. `dbt run` makes the seeds as well."""
+        if command[0] == "dbt" and "run" in command:
+            number = command.index("run")
+            command = (*command[:number], *RUN, *command[number + 1 :])
         return self.runner.start(
             list(command),
             cwd or self.folder,
@@ -393,7 +402,7 @@ def event(item: int, **changes: Any) -> dict:
         "song": "Title 1",
         "status": 200,
         "ts": 1541106106796 + 60_000 * item,
-        "userAgent": '"Mozilla/5.0 (X11)"',
+        "userAgent": '"Mozilla/5.0 (X11; Linux x86_64) (KHTML, like Gecko) Chrome/36.0"',
         "userId": "7",
         **changes,
     }

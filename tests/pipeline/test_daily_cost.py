@@ -36,7 +36,7 @@ EVENTS = f"""
         'Last ' || user % 500 as "lastName",
         case when is_play then 200.5 + song % 100 end as length,
         case when user % 3 = 0 then 'paid' else 'free' end as level,
-        'Place ' || user % 300 as location,
+        'Place ' || user % 300 || ', MI' as location,
         'PUT' as method,
         case when is_play then 'NextSong' else 'Home' end as page,
         1540919166796.0 as registration,
@@ -44,7 +44,7 @@ EVENTS = f"""
         case when is_play then 'Title ' || song end as song,
         200 as status,
         day * 86400000 + item * (86400000 // {EVENTS_A_DAY}) as ts,
-        '"Mozilla/5.0 (' || user % 50 || ')"' as "userAgent",
+        'Mozilla/5.0 (Windows NT 6.1) Firefox/' || user % 50 as "userAgent",
         cast(user as varchar) as "userId"
     from (
         select
@@ -182,9 +182,10 @@ def test_a_day_writes_a_days_rows(redshift_project: RedshiftProject) -> None:
     assert after_one_day["dim_time"] == 24
     # Nor is a column rewritten, as dbt does to make one longer.
     assert not [each for each in project.cluster.statements if "__dbt_alter" in each.sql]
-    (delete,) = [
-        each.sql
-        for each in project.cluster.statements
-        if '"fct_songplays"' in each.sql and "delete from" in each.sql
-    ]
-    assert re.findall(r"'(\d{4}-\d\d-\d\d) [^']*'", delete) == ["2018-11-10", "2018-11-10"]
+    for fact in ("fct_songplays", "fct_sessions"):
+        (delete,) = [
+            each.sql
+            for each in project.cluster.statements
+            if f'"{fact}"' in each.sql and "delete from" in each.sql
+        ]
+        assert re.findall(r"'(\d{4}-\d\d-\d\d) [^']*'", delete) == ["2018-11-10"] * 2, fact

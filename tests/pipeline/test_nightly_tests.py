@@ -10,6 +10,7 @@ from .conftest import Project, RedshiftProject, event, song
 
 NIGHTLY = ("--exclude", "tag:weekly", "--exclude-resource-type", "unit_test")
 GROWING = {
+    "model.sparkify.fct_sessions",
     "model.sparkify.fct_songplays",
     "model.sparkify.int_plays",
     "model.sparkify.stg_events",
@@ -37,6 +38,7 @@ def test_nightly_tests_look_at_what_is_new(local_project: Project) -> None:
         "assert_new_loads_count_the_raw_rows",
         "assert_new_plays_are_in_the_fact",
         "assert_new_plays_find_their_dimensions",
+        "assert_new_user_agents_are_recognized",
     }
     for name in nightly:
         assert "loaded_at > cast('20" in " ".join(tests[name]["compiled_code"].split())
@@ -82,6 +84,26 @@ FAULTS = {
     ),
     "an hour is lost": (
         "delete from dim_time where start_hour = (select max(start_hour) from dim_time)",
+        "assert_new_plays_find_their_dimensions",
+    ),
+    "a session is lost": (
+        "delete from fct_sessions where session_id = 71",
+        "assert_new_plays_find_their_dimensions",
+    ),
+    "a session ends too early": (
+        "update fct_sessions set end_time = start_time - interval 1 minute where session_id = 71",
+        "assert_new_plays_find_their_dimensions",
+    ),
+    "a period of a level is lost": (
+        "delete from dim_user_levels where user_id = 8",
+        "assert_new_plays_find_their_dimensions",
+    ),
+    "a location is lost": (
+        "delete from dim_locations",
+        "assert_new_plays_find_their_dimensions",
+    ),
+    "a user agent is lost": (
+        "delete from dim_user_agents where browser = 'Chrome'",
         "assert_new_plays_find_their_dimensions",
     ),
     "a raw row is lost": (
@@ -138,7 +160,69 @@ def test_weekly_tests_find_what_is_wrong_with_old_rows(project_of_two_weeks: Pro
     project = project_of_two_weeks
     project.execute(f"delete from fct_songplays {OLD_PLAY}")
     assert failures(project, *NIGHTLY[:2]) == set()
-    assert failures(project) == {"assert_every_play_is_in_the_fact"}
+    assert failures(project) == {
+        "assert_every_play_is_in_the_fact",
+        "assert_sessions_count_their_plays",
+    }
+
+
+# What to do to a sound warehouse, and the weekly test that finds it.
+OLD_FAULTS = {
+    "a session has a play too many": (
+        "update fct_sessions set play_count = play_count + 1 where session_id = 70",
+        "assert_sessions_count_their_plays",
+    ),
+    "a session is there without events": (
+        "insert into fct_sessions by name"
+        " select * replace (99 as session_id, md5('7|99') as user_session_id)"
+        " from fct_sessions where session_id = 70",
+        "assert_sessions_count_their_plays",
+    ),
+    "periods overlap": (
+        "insert into dim_user_levels by name"
+        " select * replace ('another' as user_level_id, false as is_current,"
+        " valid_from + interval 1 hour as valid_to)"
+        " from dim_user_levels where user_id = 7",
+        "assert_every_play_has_one_level",
+    ),
+    "a current level is not the user's": (
+        "update dim_user_levels set level = 'paid' where user_id = 7",
+        "assert_users_have_their_current_level",
+    ),
+}
+
+
+def test_weekly_tests_find_what_is_wrong_with_sessions_and_levels(
+    project_of_two_weeks: Project,
+) -> None:
+    project = project_of_two_weeks
+    sound = shutil.copy(project.database, project.folder / "sound.duckdb")
+    found = {}
+    for fault, (sql, _) in OLD_FAULTS.items():
+        project.execute(sql)
+        found[fault] = failures(project, "--select", "fct_sessions", "dim_user_levels")
+        shutil.copy(sound, project.database)
+    assert found == {fault: {name} for fault, (_, name) in OLD_FAULTS.items()}
+
+
+def test_unknown_user_agents_are_a_warning(project_of_two_weeks: Project) -> None:
+    """If more than one in twenty of the new events has one; missing ones do not count."""
+    project = project_of_two_weeks
+    warned = {}
+    for number, (unknown, known) in enumerate([(1, 19), (1, 0)]):
+        logged = [event(n, userAgent="curl") for n in range(unknown)]
+        logged += [event(n) for n in range(unknown, unknown + known)]
+        logged += [event(90, userAgent=None), event(91, userAgent="")]
+        project.execute(
+            "update sparkify_raw.staging_events set loaded_at = loaded_at - interval 10 days"
+        )
+        project.write_events(f"agents{number}.json", *logged)
+        project.load()
+        project.dbt("run", "--full-refresh")
+        run = project.run("dbt", "test", "--select", "assert_new_user_agents_are_recognized")
+        assert run.code == 0
+        warned[unknown, known] = "WARN=1" in run.output
+    assert warned == {(1, 19): False, (1, 0): True}
 
 
 def test_keys_stay_declared_if_their_tests_are_weekly(redshift_project: RedshiftProject) -> None:

@@ -41,6 +41,8 @@ class Event:
     title: str | None
     name: str | None
     length: float | None
+    location: str | None
+    user_agent: str | None
 
     @property
     def key(self) -> tuple:
@@ -60,6 +62,8 @@ class Event:
             song=self.title,
             artist=self.name,
             length=self.length,
+            location=self.location,
+            userAgent=self.user_agent,
         )
 
 
@@ -111,12 +115,14 @@ EVENTS = st.builds(
     item=st.integers(0, 3),
     hour=st.integers(-3, 30),
     session=st.integers(1, 2),
-    page=st.sampled_from(("NextSong",) * 4 + ("Home", "Logout")),
+    page=st.sampled_from(("NextSong",) * 4 + ("Home", "Logout", "Submit Upgrade")),
     level=st.sampled_from(("free", "paid")),
     first_name=st.sampled_from(("Test", "Other", "")),
     title=st.sampled_from(TITLES),
     name=st.sampled_from(NAMES),
     length=st.sampled_from((100.0, 150.0, 200.5, None)),
+    location=st.sampled_from(("Lansing, MI", "Augusta, GA-SC", "London", None)),
+    user_agent=st.sampled_from(('"Mozilla/5.0 (X11; Linux x86_64) Firefox/31.0"', "curl", None)),
 )
 SONGS = st.builds(
     Song,

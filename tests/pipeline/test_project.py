@@ -21,7 +21,8 @@ def manifest(local_project: Project) -> dict:
 def test_all_is_described_and_tested(manifest: dict) -> None:
     nodes = manifest["nodes"].values()
     models = {node["name"]: node for node in nodes if node["resource_type"] == "model"}
-    described = [*models.values(), *manifest["sources"].values()]
+    seeds = [node for node in nodes if node["resource_type"] == "seed"]
+    described = [*models.values(), *seeds, *manifest["sources"].values()]
     missing = [
         f"{node['name']}.{column['name']}"
         for node in described
@@ -51,6 +52,10 @@ def test_all_is_described_and_tested(manifest: dict) -> None:
     fact = tests[models["fct_songplays"]["unique_id"]]
     for key in ("start_hour", "user_id", "song_id", "artist_id"):
         assert {("not_null", key), ("relationships", key)} <= fact
+    # Which the log may lack.
+    assert {("relationships", "location"), ("relationships", "user_agent")} <= fact
+    for table in ("fct_sessions", "dim_user_levels"):
+        assert ("relationships", "user_id") in tests[models[table]["unique_id"]]
     assert ("relationships", "artist_id") in tests[models["dim_songs"]["unique_id"]]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fake_redshift import BUCKET, DEADLOCK, SERIALIZABLE_VIOLATION, RedshiftError
 
-from .conftest import RedshiftProject, event, song
+from .conftest import MARTS, RedshiftProject, event, song
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
 LEDGER = "select load_id, source_table, file_count, row_count from sparkify_raw.loads order by 1"
@@ -198,14 +198,22 @@ def test_keys_are_declared_and_outlive_rebuilt_dimensions(
     keys = [name for (name,) in project.query(KEYS)]
     assert keys == [
         "dim_artists_artist_id_pkey",
+        "dim_locations_location_pkey",
         "dim_songs_artist_id_fkey",
         "dim_songs_song_id_pkey",
         "dim_time_start_hour_pkey",
+        "dim_user_agents_user_agent_pkey",
+        "dim_user_levels_user_id_fkey",
+        "dim_user_levels_user_level_id_pkey",
         "dim_users_user_id_pkey",
+        "fct_sessions_user_id_fkey",
+        "fct_sessions_user_session_id_pkey",
         "fct_songplays_artist_id_fkey",
+        "fct_songplays_location_fkey",
         "fct_songplays_song_id_fkey",
         "fct_songplays_songplay_id_pkey",
         "fct_songplays_start_hour_fkey",
+        "fct_songplays_user_agent_fkey",
         "fct_songplays_user_id_fkey",
     ]
     project.dbt("run", "--select", "dim_artists")
@@ -247,10 +255,7 @@ def test_readers_are_granted_the_marts_alone(redshift_project: RedshiftProject) 
             " has_schema_privilege('listeners', 'sparkify_raw', 'usage')"
         ).fetchone()
         connection.execute("drop owned by listeners")
-    assert granted == [
-        ("sparkify", table, "SELECT")
-        for table in ("dim_artists", "dim_songs", "dim_time", "dim_users", "fct_songplays")
-    ]
+    assert granted == [("sparkify", table, "SELECT") for table in sorted(MARTS)]
     assert usage == (True, False)
 
 

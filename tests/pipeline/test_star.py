@@ -1,4 +1,4 @@
-"""The star, row for row, against a computation that shares nothing with the project."""
+"""The marts, row for row, against a computation that shares nothing with the project."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Project, event, input_files, song
+from .conftest import MARTS, Project, event, input_files, song
+from .expected_marts import expected_marts
 from .expected_star import Load, expected_star
 
 
 def assert_star(project: Project, *loads: Load) -> None:
     """The marts are what the files of these loads must give."""
-    for table, rows in expected_star(list(loads)).items():
+    expected_tables = expected_star(list(loads)) | expected_marts(list(loads))
+    assert set(expected_tables) == set(MARTS)
+    for table, rows in expected_tables.items():
         columns = list(rows[0]) if rows else project.columns(table)
         expected = [tuple(row.values()) for row in rows]
         assert project.mart(table, columns) == expected, table
@@ -122,6 +125,33 @@ def test_a_corrected_event_replaces_the_first(project: Project) -> None:
         Load([corrected], []),
     )
     assert project.query("select count(*) from dim_artists where name = 'Nobody'") == [(0,)]
+
+
+def test_late_events_split_a_level_and_lengthen_a_session(project: Project) -> None:
+    """They touch the rows of their own user and session alone."""
+    project.write_events("other.json", event(1, userId="8"), event(5, sessionId=71))
+    first = input_files(project.events)
+    project.load()
+    project.dbt("run")
+    assert project.query("select level from dim_user_levels") == [("free",), ("free",)]
+
+    late = project.write_events(
+        "late.json",
+        event(0, page="Home"),
+        event(20, ts=event(2)["ts"] + 1, level="paid"),
+    )
+    project.load()
+    project.dbt("run")
+    levels = "select level from dim_user_levels where user_id = 7 order by valid_from"
+    assert project.query(levels) == [("free",), ("paid",), ("free",)]
+    assert_star(project, Load(first, input_files(project.songs)), Load([late], []))
+    for table, columns, touched in (
+        ("dim_user_levels", "user_id", [(7,)]),
+        ("fct_sessions", "user_id, session_id", [(7, 70)]),
+    ):
+        newest = f"(select max(loaded_at) from {table})"
+        written = f"select distinct {columns} from {table} where loaded_at = {newest}"
+        assert project.query(written) == touched
 
 
 def test_a_changed_catalogue_row_takes_its_plays_along(project: Project) -> None:

@@ -22,6 +22,8 @@ INCREMENTAL_MODELS = {
     "fct_songplays": ("sparkify.fct_songplays", "songplay_id"),
     "int_heard_songs": ("sparkify_intermediate.int_heard_songs", "song_key"),
     "dim_users": ("sparkify.dim_users", "user_id"),
+    "fct_sessions": ("sparkify.fct_sessions", "user_session_id"),
+    "dim_user_levels": ("sparkify.dim_user_levels", "user_level_id"),
 }
 TRY_AGAIN = (
     "run load_staging.py again",  # what the loader says

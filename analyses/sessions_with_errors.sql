@@ -1,0 +1,20 @@
+-- Question: do errors drive users out of their sessions?
+-- One row per whether the session had an error.
+-- Caveats: few sessions have one, and long sessions have more occasion for it.
+
+with
+
+sessions as (
+
+    select * from {{ ref('fct_sessions') }}
+
+)
+
+select
+    case when has_error then 'error' else 'no error' end as kind,
+    count(*) as session_count,
+    avg(cast(play_count as double precision)) as mean_play_count,
+    sum(case when has_logout then 1 else 0 end) as logout_count
+from sessions
+group by case when has_error then 'error' else 'no error' end
+order by kind

@@ -1,0 +1,44 @@
+-- On Redshift every node has all of it: it is small.
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='location',
+        on_schema_change='fail',
+        dist='all',
+        sort='location',
+    )
+}}
+
+-- Built after the fact, so that a load in between leaves no play without
+-- location.
+-- depends_on: {{ ref('fct_songplays') }}
+
+with
+
+events as (
+
+    select * from {{ ref('stg_events') }}
+
+    where location is not null
+
+    {% if is_incremental() %}
+    and loaded_at > {{ watermark('loaded_at') }}
+    {% endif %}
+
+),
+
+-- A text that is known already is written again, for its newer loaded_at.
+locations as (
+
+    select
+        location,
+        max(loaded_at) as loaded_at
+
+    from events
+
+    group by location
+
+)
+
+select * from locations

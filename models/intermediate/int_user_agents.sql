@@ -1,0 +1,44 @@
+-- On Redshift every node has all of it: it is small.
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='user_agent',
+        on_schema_change='fail',
+        dist='all',
+        sort='user_agent',
+    )
+}}
+
+-- Built after the fact, so that a load in between leaves no play without
+-- user agent.
+-- depends_on: {{ ref('fct_songplays') }}
+
+with
+
+events as (
+
+    select * from {{ ref('stg_events') }}
+
+    where user_agent is not null
+
+    {% if is_incremental() %}
+    and loaded_at > {{ watermark('loaded_at') }}
+    {% endif %}
+
+),
+
+-- A text that is known already is written again, for its newer loaded_at.
+user_agents as (
+
+    select
+        user_agent,
+        max(loaded_at) as loaded_at
+
+    from events
+
+    group by user_agent
+
+)
+
+select * from user_agents

@@ -1,0 +1,69 @@
+"""The analyses: each answers its question, on both engines, as plain Python does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import expected_answers
+from .conftest import ROOT, Project, input_files
+from .expected_marts import expected_marts
+from .expected_star import Load, expected_star
+
+ANALYSES = sorted(path.stem for path in (ROOT / "analyses").glob("*.sql"))
+HEADER = re.compile(
+    r"-- Question: [^?]+\?\n-- One row per [^.]+\.\n-- Caveats: ([^\n]+\n-- )*[^\n]+\.\n\n"
+)
+
+
+def plain(value: Any) -> Any:
+    """A number of any type as the nearest that Python compares with."""
+    return pytest.approx(float(value)) if isinstance(value, (float, Decimal)) else value
+
+
+def answers(project: Project) -> dict[str, list[tuple]]:
+    """The rows of each analysis."""
+    project.dbt("compile", "--select", "resource_type:analysis")
+    folder = project.folder / "target" / "compiled" / "sparkify" / "analyses"
+    return {
+        name: [
+            tuple(plain(value) for value in row)
+            for row in project.query((folder / f"{name}.sql").read_text())
+        ]
+        for name in ANALYSES
+    }
+
+
+@pytest.mark.parametrize(
+    ("engine", "data"),
+    [("local", "sample"), ("redshift", "sample"), ("local", "real")],
+    indirect=["data"],
+)
+def test_analyses_answer_as_expected(
+    new_project: Callable[..., Project], engine: str, data: Path
+) -> None:
+    project = new_project(engine, source=data)
+    project.load()
+    project.dbt("run")
+    loads = [Load(input_files(data / "log_data"), input_files(data / "song_data"))]
+    star = expected_answers.Star(expected_star(loads) | expected_marts(loads))
+    for name, rows in answers(project).items():
+        expected = getattr(expected_answers, name)(star)
+        assert expected, name
+        assert rows == expected, name
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_an_analysis_opens_with_its_question(name: str) -> None:
+    """Then come the grain of its rows and what to beware of; and the README lists it."""
+    assert HEADER.match((ROOT / "analyses" / f"{name}.sql").read_text())
+    assert f"analyses/{name}.sql" in (ROOT / "README.md").read_text()
+
+
+def test_there_are_analyses() -> None:
+    assert len(ANALYSES) >= 12
