@@ -31,13 +31,17 @@ _TYPE_LABELS = {
 _TRUE = {"t", "true", "y", "yes", "1"}
 _FALSE = {"f", "false", "n", "no", "0"}
 _EPOCH = datetime(1970, 1, 1)
-_INTEGER = re.compile(r"[+-]?\d+\Z")
-_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z|[+-]?(nan|inf(inity)?)\Z", re.I)
-_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
-_TIMESTAMP = re.compile(
-    r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?)?\Z"
+# The digits of other scripts are none.
+_INTEGER = re.compile(r"[+-]?\d+\Z", re.A)
+_FLOAT = re.compile(
+    r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z|[+-]?(nan|inf(inity)?)\Z", re.I | re.A
 )
-_TIMESTAMP_AUTO = re.compile(_TIMESTAMP.pattern[:-2] + r"\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?\Z")
+_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.A)
+_TIMESTAMP = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?)?\Z",
+    re.A,
+)
+_TIMESTAMP_AUTO = re.compile(_TIMESTAMP.pattern[:-2] + r"\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?\Z", re.A)
 _AUTO_PATTERNS = (
     *("%m/%d/%Y %H:%M:%S", "%m/%d/%Y", "%Y%m%d %H%M%S", "%Y%m%d", "%d %B %Y", "%B %d, %Y"),
     *("%b %d %Y", "%d %b %Y", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d", "%a, %d %b %Y %H:%M:%S"),
@@ -250,7 +254,7 @@ def _decimal(precision: int, scale: int, rounding: str) -> Callable[[str], str]:
 
     def convert(text: str) -> str:
         try:
-            value = Decimal(text)
+            value = Decimal(text if text.isascii() else "nan")
         except InvalidOperation:
             value = Decimal("nan")
         if not value.is_finite():

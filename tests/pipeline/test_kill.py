@@ -30,7 +30,7 @@ BUILD = ("dbt", "--warn-error", "build", "--exclude-resource-type", "unit_test")
 def write_first_days(project: Project) -> None:
     """Several batches of each source. Song 9 is heard and not in the catalogue; plays of song 4
     stay as they are when there are more days."""
-    path = project.folder / "load_staging.py"
+    path = project.folder / "loader" / "plan.py"
     code = path.read_text()
     assert "\nBATCH_FILES = 100_000\n" in code
     path.write_text(code.replace("\nBATCH_FILES = 100_000\n", "\nBATCH_FILES = 2\n"))

@@ -10,6 +10,10 @@ _OPTIONS = "iam_role default format as json 'auto'"
 _FAILED = "Load into table 't' failed.  Check 'stl_load_errors' system table for details."
 
 
+# Numbers in the digits of another script are none.
+_DIGITS = {"int": 1207, "float": 1208, "decimal(4,2)": 1207}
+
+
 def _copy(db, body: str | bytes, options: str = "") -> str:
     url = db.put(f"{db.schema}/bad.json", body)
     return f"copy t from '{url}' {_OPTIONS} {options}"
@@ -40,6 +44,7 @@ def _last_error(db) -> tuple:
         ("smallint", "32768", 1222, "Overflow for Type: Short"),
         ("bigint", "9223372036854775808", 1222, "Overflow for Type: Long"),
         ("int", '"1\\u0000"', 1207, None),
+        *((kind, '"\uff11\uff12"', code, None) for kind, code in _DIGITS.items()),
         ("date", '"x"', 1205, "Invalid Date Format - must be YYYY-MM-DD"),
         ("date", '"2018-02-30"', 1205, "Invalid date"),
         (
