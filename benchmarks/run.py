@@ -33,7 +33,8 @@ COMPARE = """
 import sys, duckdb
 ours, limit = sys.argv[1:3]
 with duckdb.connect() as connection:
-    connection.execute(f"attach '{ours}' as ours (read_only); attach '{limit}' as theirs (read_only)")
+    connection.execute(f"attach '{ours}' as ours (read_only)")
+    connection.execute(f"attach '{limit}' as theirs (read_only)")
     for table in sys.argv[3:]:
         columns = ", ".join(
             name for name, *_ in connection.execute(f"describe theirs.{table}").fetchall()
@@ -60,10 +61,9 @@ class Measured:
 
 @dataclass
 class Bench:
-    """The folders and variables of a run, and all that was measured."""
+    """Runs commands with all their files in a folder, and keeps what was measured."""
 
     work: Path
-    threads: int
     measured: dict[str, list[Measured]] = field(default_factory=lambda: defaultdict(list))
 
     def run(self, what: str, *command: str, **variables: str) -> Measured:
@@ -215,22 +215,18 @@ def whole_job(bench: Bench, events: int, songs: int, days: int, files: int, repe
 @click.option("--days", default=30, show_default=True, help="Files of the events.")
 @click.option("--song-files", default=10, show_default=True)
 @click.option("--repeat", default=3, show_default=True, help="Times that each is measured.")
-@click.option("--threads", default=4, show_default=True, help="Of dbt.")
-@click.option(
-    "--work-dir", type=click.Path(path_type=Path), help="Folder; a temporary one if none."
-)
+@click.option("--work-dir", type=click.Path(path_type=Path), help="Where to put all files.")
 def main(
     events: int,
     songs: int,
     days: int,
     song_files: int,
     repeat: int,
-    threads: int,
     work_dir: Path | None,
 ) -> None:
     """Measure the project beside the limit."""
     with tempfile.TemporaryDirectory(prefix="bench_", dir=work_dir) as folder:
-        bench = Bench(Path(folder), threads)
+        bench = Bench(Path(folder))
         shutil.copy(PROJECT / "profiles.yml.example", bench.work / "profiles.yml")
         whole_job(bench, events, songs, days, song_files, repeat)
 
