@@ -33,6 +33,7 @@ COMPARE = """
 import sys, duckdb
 ours, limit = sys.argv[1:3]
 with duckdb.connect() as connection:
+    connection.execute("set enable_progress_bar = false")
     connection.execute(f"attach '{ours}' as ours (read_only)")
     connection.execute(f"attach '{limit}' as theirs (read_only)")
     for table in sys.argv[3:]:
