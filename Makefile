@@ -4,14 +4,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
-LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-header pyproject.toml
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-header
+LOCK := $(COMPILE) pyproject.toml
 SQLFLUFF := DBT_DUCKDB_PATH=:memory: DBT_TARGET_PATH=target/lint $(BIN)/sqlfluff
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak standin lint format docs lock clean
+.PHONY: help run test soak bench bench-peers standin lint format docs lock clean
 
 help: ## Say what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 run: .venv/local profiles.yml ## Load and build, on DuckDB and the sample unless told otherwise
 	$(BIN)/python load_staging.py
@@ -22,6 +23,12 @@ test: .venv/dev profiles.yml lint ## Run everything that CI checks
 
 soak: .venv/dev profiles.yml ## Run the tests that try chance ten times as often as `make test` does
 	SPARKIFY_SOAK=10 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m soak
+
+bench: .venv/local profiles.yml ## Measure the project beside what DuckDB needs by itself
+	$(BIN)/python benchmarks/run.py
+
+bench-peers: .venv/local .venv/peers profiles.yml ## Measure dlt and PySpark (needs Java) on the same work
+	$(BIN)/python benchmarks/run.py --peers .venv/peers/bin/python
 
 standin: .venv/dev ## Run a stand-in for Redshift, the sample in its S3, until Ctrl-C
 	$(BIN)/python -m tests.fake_redshift --upload sample_data
@@ -44,6 +51,7 @@ lock: .venv/dev ## Take newer versions of the packages into requirements/
 	$(LOCK) --upgrade --extra local --extra dev -o requirements/dev.txt
 	$(LOCK) --extra local -c requirements/dev.txt -o requirements/local.txt
 	$(LOCK) -c requirements/dev.txt -o requirements/production.txt
+	$(COMPILE) --upgrade benchmarks/peers/requirements.in -o benchmarks/peers/requirements.txt
 
 clean: ## Remove what the other targets made, but for databases
 	rm -rf .venv target logs .pytest_cache .ruff_cache
@@ -56,6 +64,11 @@ profiles.yml:
 
 .venv/local: requirements/local.txt | .venv/bin/python
 	$(PIP) -r requirements/local.txt
+	touch $@
+
+.venv/peers: benchmarks/peers/requirements.txt | .venv/bin/python
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
 .venv/dev: requirements/dev.txt | .venv/bin/python

@@ -45,13 +45,13 @@ EVENTS = """
         case when is_known then cast(user as varchar) else '' end as "userId"
     from (
         select
-            cast({day} as bigint) as day,
+            day,
             item,
-            cast(hash({day}, item) % {users} as bigint) as user,
-            cast(hash(item, {day}) % (2 * {songs}) as bigint) as song,
+            cast(hash(day, item) % {users} as bigint) as user,
+            cast(hash(item, day) % (2 * {songs}) as bigint) as song,
             item % 50 > 0 as is_known,
             item % 8 > 0 and item % 50 > 0 as is_play
-        from range({events_a_day}) as items (item)
+        from range({first}, {end}) as days (day), range({events_a_day}) as items (item)
     )
 """
 SONGS = """
@@ -70,15 +70,21 @@ SONGS = """
 """
 
 
-def write_day(folder: Path, day: int, events: int, songs: int) -> None:
-    """Writes folder/log_data's file of a day, counted from 0."""
-    query = EVENTS.format(
-        day=FIRST_DAY + day,
+def events_of_days(day: int, days: int, events: int, songs: int) -> str:
+    """A query of so many days' events, from a day counted from 0."""
+    return EVENTS.format(
+        first=FIRST_DAY + day,
+        end=FIRST_DAY + day + days,
         events_a_day=events,
         songs=songs,
         artists=max(1, songs // 4),
         users=max(100, events // 20),
     )
+
+
+def write_day(folder: Path, day: int, events: int, songs: int) -> None:
+    """Writes folder/log_data's file of a day, counted from 0."""
+    query = events_of_days(day, 1, events, songs)
     path = folder / "log_data" / f"{day:05}-events.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     duckdb.sql(f"copy ({query}) to '{path}' (format json)")

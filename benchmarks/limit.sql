@@ -131,7 +131,9 @@ select
     nullif(trim(
         case
             when plays.user_agent like '"%"'
-                then plays.user_agent[2:-2]
+                then substring(
+                    plays.user_agent, 2, length(plays.user_agent) - 2
+                )
             else plays.user_agent
         end
     ), '') as user_agent,

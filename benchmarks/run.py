@@ -24,6 +24,7 @@ import click
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent
+HISTORIES = {"a month": 30, "two years": 720}  # days
 STAR = ("fct_songplays", "dim_users", "dim_songs", "dim_artists", "dim_time")
 # The star without what the limit does not make: sessions, levels, locations, user agents.
 STAR_ONLY = ("--select", "staging", "int_plays", "int_songs", "int_artist_names", "int_heard_songs")
@@ -67,12 +68,14 @@ class Bench:
     work: Path
     measured: dict[str, list[Measured]] = field(default_factory=lambda: defaultdict(list))
 
-    def run(self, what: str, *command: str, **variables: str) -> Measured:
-        """Runs a command to its end and notes it. Raises ClickException if it fails."""
+    def run(
+        self, what: str, *command: str, python: str = sys.executable, **variables: str
+    ) -> Measured:
+        """Runs a script to its end and notes it. Raises ClickException if it fails."""
         with tempfile.TemporaryFile("w+") as printed:
             started = time.monotonic()
             process = subprocess.Popen(
-                [sys.executable, *command],
+                [python, *command],
                 cwd=PROJECT,
                 env=os.environ | {"DBT_TARGET_PATH": str(self.work / "target")} | variables,
                 stdout=printed,
@@ -94,6 +97,11 @@ class Bench:
         folder = self.work / name
         self.run("", str(HERE / "generate.py"), str(folder), *options)
         return folder
+
+    def one_each(self) -> Path:
+        """An input of one event and one song."""
+        one_each = ("--events", "1", "--songs", "1", "--days", "1", "--song-files", "1")
+        return self.input("small", *one_each)
 
     def variables(self, folder: Path, database: Path) -> dict[str, str]:
         """What leads the project to an input and a database."""
@@ -124,6 +132,10 @@ class Bench:
         """The median of what was measured."""
         return statistics.median(each.seconds for each in self.measured[what])
 
+    def net(self, what: str, start: str) -> float:
+        """The median of what was measured, less that of starting and ending."""
+        return self.seconds(what) - self.seconds(start)
+
     def peak(self, what: str) -> int:
         """The most memory that it took, in bytes."""
         return max(each.peak for each in self.measured[what])
@@ -150,9 +162,7 @@ def whole_job(bench: Bench, events: int, songs: int, days: int, files: int, repe
     """Load and build, beside the limit; the tests by themselves."""
     sizes = ("--events", str(events), "--songs", str(songs), "--days", str(days))
     folder = bench.input("large", *sizes, "--song-files", str(files))
-    small = bench.input(
-        "small", "--events", "1", "--songs", "1", "--days", "1", "--song-files", "1"
-    )
+    small = bench.one_each()
     ours, limit = bench.work / "ours.duckdb", bench.work / "limit.duckdb"
     for number in range(repeat + 1):
         # The first time is to have the files in memory and the project parsed.
@@ -210,18 +220,180 @@ def whole_job(bench: Bench, events: int, songs: int, days: int, files: int, repe
     )
 
 
+def tiny_files(bench: Bench, files: int, repeat: int) -> None:
+    """A catalogue of one-object files in a folder, beside DuckDB's own read of them."""
+    sizes = ("--events", "1", "--days", "1", "--songs", str(files), "--song-files", str(files))
+    folder, small = bench.input("tiny", *sizes), bench.one_each()
+    ours, limit = bench.work / "ours.duckdb", bench.work / "limit.duckdb"
+    for number in range(repeat + 1):
+        first = "warm up " if not number else ""
+        for database in (ours, limit):
+            remove(database)
+        bench.load(f"{first}tiny start-up", small, ours)
+        remove(ours)
+        bench.limit(f"{first}tiny limit", folder, limit)
+        bench.load(f"{first}tiny", folder, ours)
+    net, limit_seconds = bench.net("tiny", "tiny start-up"), bench.seconds("tiny limit: load")
+    click.echo(f"{files:,} files of one object in a folder")
+    table(
+        ("", "net s", "limit s", "ratio", "files/s", "peak MB"),
+        [
+            (
+                "load",
+                f"{net:.2f}",
+                f"{limit_seconds:.2f}",
+                f"{net / limit_seconds:.2f}",
+                f"{files / net:,.0f}",
+                bench.peak("tiny") // 10**6,
+            )
+        ],
+    )
+    shutil.rmtree(folder)
+
+
+def start_up(bench: Bench, repeat: int) -> None:
+    """Both commands with nothing to do, beside dbt started twice."""
+    sample, ours = PROJECT / "sample_data", bench.work / "ours.duckdb"
+    remove(ours)
+    bench.load("", sample, ours)
+    bench.dbt("", sample, ours, "build")
+    for _ in range(repeat):
+        for _ in range(2):
+            bench.dbt("dbt parse", sample, ours, "parse")
+        bench.load("load, nothing new", sample, ours)
+        bench.dbt("build without tests", sample, ours, "build", *NO_TESTS)
+        bench.dbt("build", sample, ours, "build")
+    bare = 2 * bench.seconds("dbt parse")
+    load = bench.seconds("load, nothing new")
+    click.echo(f"Start-up: dbt twice {bare:.2f} s")
+    table(
+        ("unchanged sample", "s", "of dbt twice"),
+        [
+            (name, f"{seconds:.2f}", f"{seconds / bare:.2f}")
+            for name, seconds in (
+                ("load", load),
+                ("load and build without tests", load + bench.seconds("build without tests")),
+                ("load and build", load + bench.seconds("build")),
+            )
+        ],
+    )
+
+
+def one_more_day(bench: Bench, events: int, songs: int, repeat: int) -> None:
+    """A day of events, after a month of history and after two years of it."""
+    catalog = ("--songs", str(songs))
+    months = {}
+    for name, days in HISTORIES.items():
+        folder, database = bench.work / name, bench.work / f"{name}.duckdb"
+        bench.input(name, "--events", str(events), "--days", "1", *catalog)
+        bench.load("", folder, database)
+        bench.run("", str(HERE / "history.py"), str(database), str(days), str(events), str(songs))
+        bench.dbt("", folder, database, "build", "--full-refresh", *NO_TESTS)
+        months[name] = (folder, database, days)
+    for number in range(repeat):
+        for name, (folder, database, days) in months.items():
+            new = ("--first-day", str(days + 1 + number), "--days", "1", "--song-files", "0")
+            bench.input(name, "--events", str(events), *catalog, *new)
+            bench.load(f"{name}: load", folder, database)
+            bench.dbt(f"{name}: models", folder, database, "build", *NO_TESTS)
+            bench.dbt(f"{name}: nightly tests", folder, database, "test", "--exclude", "tag:weekly")
+    click.echo(f"One more day of {events:,} events")
+    month, years = months
+    table(
+        ("", f"after {month}, s", f"after {years}, s", "ratio"),
+        [
+            (
+                what,
+                f"{bench.seconds(f'{month}: {what}'):.2f}",
+                f"{bench.seconds(f'{years}: {what}'):.2f}",
+                f"{bench.seconds(f'{years}: {what}') / bench.seconds(f'{month}: {what}'):.2f}",
+            )
+            for what in ("load", "models", "nightly tests")
+        ],
+    )
+    for _, database, _ in months.values():
+        remove(database)
+
+
+def peers(bench: Bench, python: str, events: int, songs: int, repeat: int) -> None:
+    """What others make of the same input: dlt of the load, PySpark of the whole job."""
+    sizes = ("--events", str(events), "--songs", str(songs))
+    folder, small = bench.input("large", *sizes), bench.one_each()
+    limit = bench.work / "limit.duckdb"
+    ours = bench.work / "ours.duckdb"
+    bench.load("", small, ours)
+    bench.dbt("", small, ours, "build", *STAR_ONLY, *NO_TESTS)
+    rows = {}
+    for _ in range(repeat):
+        remove(limit)
+        bench.limit("limit", folder, limit)
+        for name, options in (("dlt", ()), ("dlt, tuned", ("--tuned",))):
+            database = bench.work / "dlt.duckdb"
+            remove(database)
+            shutil.rmtree(f"{database}.pipeline", ignore_errors=True)
+            command = (str(HERE / "peers" / "dlt_load.py"), str(folder), str(database), *options)
+            told = json.loads(bench.run("", *command, python=python).output.splitlines()[-1])
+            bench.measured[f"{name}: load"].append(Measured(told["load"], 0, ""))
+        command = (str(HERE / "peers" / "pyspark_job.py"), str(folder), str(bench.work / "spark"))
+        told = json.loads(bench.run("", *command, python=python).output.splitlines()[-1])
+        bench.measured["PySpark: whole job"].append(Measured(told.pop("whole job"), 0, ""))
+        rows = told
+        for prefix, source in (("small ", small), ("", folder)):
+            remove(ours)
+            bench.load(f"{prefix}load", source, ours)
+            bench.dbt(f"{prefix}build", source, ours, "build", *STAR_ONLY, *NO_TESTS)
+    ours_load, ours_build = bench.net("load", "small load"), bench.net("build", "small build")
+    click.echo(f"{events:,} events, {songs:,} songs; PySpark made {rows}")
+    limit_load = bench.seconds("limit: load")
+    limit_all = limit_load + bench.seconds("limit: star")
+    table(
+        ("", "s", "of the limit"),
+        [
+            ("load: limit", f"{limit_load:.2f}", "1.00"),
+            ("load: this project", f"{ours_load:.2f}", f"{ours_load / limit_load:.2f}"),
+            *(
+                (f"load: {name}", f"{seconds:.2f}", f"{seconds / limit_load:.2f}")
+                for name in ("dlt, tuned", "dlt")
+                for seconds in (bench.seconds(f"{name}: load"),)
+            ),
+            ("whole job: limit", f"{limit_all:.2f}", "1.00"),
+            (
+                "whole job: this project",
+                f"{ours_load + ours_build:.2f}",
+                f"{(ours_load + ours_build) / limit_all:.2f}",
+            ),
+            (
+                "whole job: PySpark",
+                f"{bench.seconds('PySpark: whole job'):.2f}",
+                f"{bench.seconds('PySpark: whole job') / limit_all:.2f}",
+            ),
+        ],
+    )
+
+
+CASES = ("whole", "tiny", "start", "day")
+
+
 @click.command()
+@click.option("--case", "cases", multiple=True, type=click.Choice(CASES), help="All unless named.")
 @click.option("--events", default=200_000, show_default=True)
 @click.option("--songs", default=20_000, show_default=True)
 @click.option("--days", default=30, show_default=True, help="Files of the events.")
 @click.option("--song-files", default=10, show_default=True)
+@click.option("--tiny-files", "tiny_count", default=2_000, show_default=True)
+@click.option("--day-events", default=10_000, show_default=True, help="Events of one more day.")
+@click.option("--peers", "peers_python", help="Python of peers/requirements.txt: only the peers.")
 @click.option("--repeat", default=3, show_default=True, help="Times that each is measured.")
 @click.option("--work-dir", type=click.Path(path_type=Path), help="Where to put all files.")
 def main(
+    cases: tuple[str, ...],
     events: int,
     songs: int,
     days: int,
     song_files: int,
+    tiny_count: int,
+    day_events: int,
+    peers_python: str | None,
     repeat: int,
     work_dir: Path | None,
 ) -> None:
@@ -229,7 +401,18 @@ def main(
     with tempfile.TemporaryDirectory(prefix="bench_", dir=work_dir) as folder:
         bench = Bench(Path(folder))
         shutil.copy(PROJECT / "profiles.yml.example", bench.work / "profiles.yml")
-        whole_job(bench, events, songs, days, song_files, repeat)
+        if peers_python:
+            peers(bench, peers_python, events, songs, repeat)
+            return
+        cases = cases or CASES
+        if "whole" in cases:
+            whole_job(bench, events, songs, days, song_files, repeat)
+        if "tiny" in cases:
+            tiny_files(bench, tiny_count, repeat)
+        if "start" in cases:
+            start_up(bench, repeat)
+        if "day" in cases:
+            one_more_day(bench, day_events, songs, repeat)
 
 
 if __name__ == "__main__":
