@@ -12,6 +12,7 @@ from loader import note
 from loader.files import File, is_s3
 
 BATCH_FILES = 100_000
+DUCKDB_FILES = 5_000  # each that it reads at once takes it some 100 KB of memory
 BATCH_BYTES = 4 * 1024**3  # also the disk that objects fetched from S3 take at most
 SMALL_BYTES = 64 * 1024  # up to which an object of S3 may be joined with others
 
@@ -128,19 +129,23 @@ def batches(files: list[File], engine: str, options: Options) -> Iterator[Batch]
             rest = [file for file in files if not is_s3(file.path) or file.file_size > SMALL_BYTES]
     zipped = [file for file in rest if engine == "redshift" and file.file_name.endswith(".gz")]
     plain = [file for file in rest if engine != "redshift" or not file.file_name.endswith(".gz")]
+    most = BATCH_FILES if engine == "redshift" else min(BATCH_FILES, DUCKDB_FILES)
     return itertools.chain(
-        (Batch(each, is_gzip=False) for each in split(plain)),
-        (Batch(each, is_gzip=True) for each in split(zipped)),
-        (Batch(each, is_gzip=engine == "redshift", is_joined=True) for each in split(small)),
+        (Batch(each, is_gzip=False) for each in split(plain, most)),
+        (Batch(each, is_gzip=True) for each in split(zipped, most)),
+        (
+            Batch(each, is_gzip=engine == "redshift", is_joined=True)
+            for each in split(small, BATCH_FILES)
+        ),
     )
 
 
-def split(files: list[File]) -> Iterator[list[File]]:
+def split(files: list[File], most: int) -> Iterator[list[File]]:
     """Files, as many as one transaction takes."""
     batch: list[File] = []
     size = 0
     for file in files:
-        if batch and (len(batch) == BATCH_FILES or size + file.file_size > BATCH_BYTES):
+        if batch and (len(batch) == most or size + file.file_size > BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(file)
