@@ -39,6 +39,11 @@
     {% endfor %}
     {% if rows | map(attribute="row_count") | sum == 0 %}
         {% do log("No rows of user " ~ user_id ~ " were found.", info=true) %}
+    {% else %}
+        {% do log(
+            "Now clean the files, which bring user " ~ user_id ~ " back if they are loaded"
+            ~ " again, and run dbt build.", info=true
+        ) %}
     {% endif %}
 {% endmacro %}
 
