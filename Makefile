@@ -36,8 +36,8 @@ format: .venv/dev profiles.yml ## Put SQL and Python into that style
 	$(BIN)/ruff format .
 	$(SQLFLUFF) fix --disable-progress-bar
 
-docs: .venv/local profiles.yml ## Write the documentation and serve it on port 8080
-	$(BIN)/dbt docs generate
+docs: .venv/local profiles.yml ## Write the documentation, also as one file, target/static_index.html, and serve it on port 8080
+	$(BIN)/dbt docs generate --static
 	$(BIN)/dbt docs serve
 
 lock: .venv/dev ## Take newer versions of the packages into requirements/
