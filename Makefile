@@ -4,8 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
-COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-header
-LOCK := $(COMPILE) pyproject.toml
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-header
 SQLFLUFF := DBT_DUCKDB_PATH=:memory: DBT_TARGET_PATH=target/lint $(BIN)/sqlfluff
 
 .DEFAULT_GOAL := help
@@ -18,7 +17,7 @@ run: .venv/local profiles.yml ## Load and build, on DuckDB and the sample unless
 	$(BIN)/python load_staging.py
 	$(BIN)/dbt build
 
-test: .venv/dev profiles.yml lint ## Run everything that CI checks
+test: .venv/dev .venv/jobs profiles.yml lint ## Run everything that CI checks
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 soak: .venv/dev profiles.yml ## Run the tests that try chance ten times as often as `make test` does
@@ -43,15 +42,16 @@ format: .venv/dev profiles.yml ## Put SQL and Python into that style
 	$(BIN)/ruff format .
 	$(SQLFLUFF) fix --disable-progress-bar
 
-docs: .venv/local profiles.yml ## Write the documentation and serve it on port 8080
-	$(BIN)/dbt docs generate
+docs: .venv/local profiles.yml ## Write the documentation, also as one file, target/static_index.html, and serve it on port 8080
+	$(BIN)/dbt docs generate --static
 	$(BIN)/dbt docs serve
 
 lock: .venv/dev ## Take newer versions of the packages into requirements/
-	$(LOCK) --upgrade --extra local --extra dev -o requirements/dev.txt
-	$(LOCK) --extra local -c requirements/dev.txt -o requirements/local.txt
-	$(LOCK) -c requirements/dev.txt -o requirements/production.txt
-	$(COMPILE) --upgrade benchmarks/peers/requirements.in -o benchmarks/peers/requirements.txt
+	$(LOCK) pyproject.toml --upgrade --extra local --extra dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra local -c requirements/dev.txt -o requirements/local.txt
+	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/production.txt
+	$(LOCK) --upgrade --group jobs -o requirements/jobs.txt
+	$(LOCK) --upgrade benchmarks/peers/requirements.in -o benchmarks/peers/requirements.txt
 
 clean: ## Remove what the other targets made, but for databases
 	rm -rf .venv target logs .pytest_cache .ruff_cache
@@ -66,7 +66,9 @@ profiles.yml:
 	$(PIP) -r requirements/local.txt
 	touch $@
 
-.venv/peers: benchmarks/peers/requirements.txt | .venv/bin/python
+.venv/peers: benchmarks/peers/requirements.txt
+.venv/jobs: requirements/jobs.txt
+.venv/peers .venv/jobs: | .venv/bin/python
 	$(PYTHON) -m venv $@
 	$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@

@@ -5,10 +5,22 @@
         incremental_strategy='delete+insert',
         unique_key='start_hour',
         on_schema_change='fail',
+        post_hook="
+            delete from {{ this }}
+            where start_hour not between (
+                select coalesce(min(first_start_hour), timestamp '2200-01-01')
+                from {{ ref('int_heard_songs') }}
+            ) and (
+                select max(last_start_hour) from {{ ref('int_heard_songs') }}
+            )
+        ",
         dist='all',
         sort='start_hour',
     )
 }}
+
+-- The hook deletes hours that are before the first play or after the last, once
+-- plays were deleted.
 
 with
 

@@ -21,22 +21,29 @@ HEADER = re.compile(
 )
 
 
+# Those that the README gives to start from, in its order.
+README_QUERIES = (
+    "most_played_songs",
+    "most_played_songs_of_paid_users_in_the_west",
+    "listeners_by_day",
+)
+
+
 def plain(value: Any) -> Any:
     """A number of any type as the nearest that Python compares with."""
     return pytest.approx(float(value)) if isinstance(value, (float, Decimal)) else value
+
+
+def answer(project: Project, sql: str) -> list[tuple]:
+    """The rows of a query."""
+    return [tuple(plain(value) for value in row) for row in project.query(sql)]
 
 
 def answers(project: Project) -> dict[str, list[tuple]]:
     """The rows of each analysis."""
     project.dbt("compile", "--select", "resource_type:analysis")
     folder = project.folder / "target" / "compiled" / "sparkify" / "analyses"
-    return {
-        name: [
-            tuple(plain(value) for value in row)
-            for row in project.query((folder / f"{name}.sql").read_text())
-        ]
-        for name in ANALYSES
-    }
+    return {name: answer(project, (folder / f"{name}.sql").read_text()) for name in ANALYSES}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +63,9 @@ def test_analyses_answer_as_expected(
         expected = getattr(expected_answers, name)(star)
         assert expected, name
         assert rows == expected, name
+    queries = re.findall(r"```sql\n(.*?);\n```", (ROOT / "README.md").read_text(), re.DOTALL)
+    for name, query in zip(README_QUERIES, queries, strict=True):
+        assert answer(project, query) == getattr(expected_answers, name)(star), name
 
 
 @pytest.mark.parametrize("name", ANALYSES)

@@ -71,19 +71,22 @@ def test_models_read_what_their_layer_may(manifest: dict) -> None:
         assert model["unique_id"] in read or model["fqn"][1] == "marts"
 
 
-def test_docs_are_generated(local_project: Project) -> None:
-    local_project.with_artifacts()
-    local_project.load()
-    local_project.dbt("run")
-    local_project.dbt("docs", "generate")
-    catalog = local_project.artifact("catalog.json")
-    assert set(MARTS) <= {node["metadata"]["name"] for node in catalog["nodes"].values()}
-    assert len(catalog["sources"]) == 5
-    page = local_project.folder / "target" / "index.html"
-    assert page.stat().st_size > 100_000
-    manifest = local_project.artifact("manifest.json")
-    overview = manifest["docs"]["doc.sparkify.__overview__"]["block_contents"]
-    assert all(table in overview for table in MARTS)
+def test_exposures_say_who_reads_the_star(manifest: dict) -> None:
+    """Each analysis belongs to one, which depends on the tables that its analyses read."""
+    analyses = {
+        node["name"]: set(node["depends_on"]["nodes"])
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "analysis"
+    }
+    belonging = []
+    for exposure in manifest["exposures"].values():
+        names = exposure["config"]["meta"]["analyses"]
+        read = set().union(*(analyses[name] for name in names))
+        assert set(exposure["depends_on"]["nodes"]) == read
+        assert exposure["description"]
+        assert exposure["owner"]["email"].endswith("@example.com")
+        belonging += names
+    assert sorted(belonging) == sorted(analyses)
 
 
 def test_freshness_is_told(local_project: Project) -> None:

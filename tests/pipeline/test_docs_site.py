@@ -1,0 +1,87 @@
+"""The documentation as a reader sees it: served, opened and searched in a browser."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from .conftest import MARTS, Project
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MODEL = "model.sparkify.fct_songplays"
+# In how many colors the fullest canvas is drawn: one if it is empty.
+DRAWN_COLORS = """
+    Math.max(...[...document.querySelectorAll("canvas")].map((canvas) => {
+        const area = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+        return new Set(new Uint32Array(area.data.buffer)).size
+    }))
+"""
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, as `dbt docs serve` does, and prints nothing."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page of the browser that the machine has."""
+    browsers = [path for name in BROWSERS if (path := shutil.which(name))]
+    if not browsers:
+        pytest.skip(f"no browser is installed: none of {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        # As root, and in most containers, Chromium runs without its sandbox alone.
+        arguments = ["--no-sandbox"]
+        browser = playwright.chromium.launch(executable_path=browsers[0], args=arguments)
+        yield browser.new_page(viewport={"width": 1280, "height": 900})
+        browser.close()
+
+
+@pytest.fixture
+def site(local_project: Project) -> Iterator[tuple[str, Path]]:
+    """The address of the documentation, as `make docs` writes it, and the file that has all."""
+    local_project.with_artifacts()
+    local_project.load()
+    local_project.dbt("run")
+    local_project.dbt("docs", "generate", "--static")
+    folder = local_project.folder / "target"
+    handler = functools.partial(QuietHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/", folder / "static_index.html"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_reader_finds_the_fact(page: Page, site: tuple[str, Path]) -> None:
+    """What it is, its columns, their tests and its lineage; on the site and in the one file."""
+    page.goto(site[0])
+    expect(page.get_by_role("heading", name="Sparkify: what users listen to")).to_be_visible()
+    for table in MARTS:
+        expect(page.get_by_role("link", name=table, exact=True)).to_be_visible()
+
+    page.get_by_placeholder("Search for models...").fill("fct_songplays")
+    page.locator(f".result[href='#!/model/{MODEL}']").click()
+    expect(page.get_by_role("heading", name="fct_songplays")).to_be_visible()
+    expect(page.get_by_text("One row per play").locator("visible=true").first).to_be_visible()
+    song = page.get_by_role("row").filter(has_text="song_id").locator("visible=true")
+    expect(song).to_contain_text("VARCHAR")
+    expect(song).to_contain_text("The song: the catalogue's id")
+    expect(song.get_by_title("Not Null").first).to_be_visible()
+    expect(song.get_by_title("Foreign Key")).to_be_visible()
+
+    page.locator(".launcher-btn:visible").first.click()
+    page.wait_for_function(f"{DRAWN_COLORS} > 100")
+
+    page.goto(f"{site[1].as_uri()}#!/model/{MODEL}")
+    expect(page.get_by_role("heading", name="fct_songplays")).to_be_visible()
