@@ -102,6 +102,12 @@ class Bench:
         command = ("-m", "dbt.cli.main", *arguments, *options)
         return self.run(what, *command, **self.variables(folder, database))
 
+    def warm_up(self, folder: Path, database: Path) -> None:
+        """Has dbt parse the project, and what it needs in memory."""
+        remove(database)
+        self.load("", folder, database)
+        self.dbt("", folder, database, "build", *STAR_ONLY, *NO_TESTS)
+
     def limit(self, what: str, folder: Path, database: Path) -> None:
         """Runs limit.sql; notes its phases."""
         done = self.run("", str(HERE / "limit.py"), str(folder), str(database))
@@ -144,27 +150,23 @@ def whole_job(bench: Bench, events: int, songs: int, days: int, files: int, repe
     folder = bench.input("large", *sizes, "--song-files", str(files))
     small = bench.one_each()
     ours, limit = bench.work / "ours.duckdb", bench.work / "limit.duckdb"
-    for number in range(repeat + 1):
-        # The first time is to have the files in memory and the project parsed.
-        first = "warm up " if not number else ""
+    bench.warm_up(small, ours)
+    for number in range(repeat):
         remove(ours)
-        bench.load(f"{first}start-up of load", small, ours)
-        bench.dbt(f"{first}start-up of build", small, ours, "build", *STAR_ONLY, *NO_TESTS)
+        bench.load("start-up of load", small, ours)
+        bench.dbt("start-up of build", small, ours, "build", *STAR_ONLY, *NO_TESTS)
         remove(limit)
-        bench.limit(f"{first}limit", folder, limit)
+        bench.limit("limit", folder, limit)
         remove(ours)
-        bench.load(f"{first}load", folder, ours)
-        bench.dbt(f"{first}build", folder, ours, "build", *STAR_ONLY, *NO_TESTS)
+        bench.load("load", folder, ours)
+        bench.dbt("build", folder, ours, "build", *STAR_ONLY, *NO_TESTS)
         if not number:
             checked = bench.run("", str(HERE / "compare.py"), str(ours), str(limit)).output
             click.echo(f"Equal to the limit, row for row:\n{checked}")
-        bench.dbt(
-            f"{first}other models", folder, ours, "build", "--exclude", *STAR_ONLY[1:], *NO_TESTS
-        )
-        bench.dbt(f"{first}data tests", folder, ours, "test")
+        others = ("build", "--exclude", *STAR_ONLY[1:], *NO_TESTS)
+        bench.dbt("other models", folder, ours, *others)
+        bench.dbt("data tests", folder, ours, "test")
         remove(ours)
-        if not repeat:
-            break
     bytes_read = sum(path.stat().st_size for path in folder.rglob("*.json"))
     starts = {
         "load": bench.seconds("start-up of load"),
@@ -205,14 +207,14 @@ def tiny_files(bench: Bench, files: int, repeat: int) -> None:
     sizes = ("--events", "1", "--days", "1", "--songs", str(files), "--song-files", str(files))
     folder, small = bench.input("tiny", *sizes), bench.one_each()
     ours, limit = bench.work / "ours.duckdb", bench.work / "limit.duckdb"
-    for number in range(repeat + 1):
-        first = "warm up " if not number else ""
+    bench.warm_up(small, ours)
+    for _ in range(repeat):
         for database in (ours, limit):
             remove(database)
-        bench.load(f"{first}tiny start-up", small, ours)
+        bench.load("tiny start-up", small, ours)
         remove(ours)
-        bench.limit(f"{first}tiny limit", folder, limit)
-        bench.load(f"{first}tiny", folder, ours)
+        bench.limit("tiny limit", folder, limit)
+        bench.load("tiny", folder, ours)
     net, limit_seconds = bench.net("tiny", "tiny start-up"), bench.seconds("tiny limit: load")
     click.echo(f"{files:,} files of one object in a folder")
     table(
@@ -301,8 +303,7 @@ def peers(bench: Bench, python: str, events: int, songs: int, repeat: int) -> No
     folder, small = bench.input("large", *sizes), bench.one_each()
     limit = bench.work / "limit.duckdb"
     ours = bench.work / "ours.duckdb"
-    bench.load("", small, ours)
-    bench.dbt("", small, ours, "build", *STAR_ONLY, *NO_TESTS)
+    bench.warm_up(small, ours)
     dlt = {"dlt, tuned": ("--tuned",)}
     if events <= DLT_EVENTS:
         dlt["dlt"] = ()
