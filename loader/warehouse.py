@@ -21,10 +21,7 @@ LOST = (
     " ended. Run load_staging.py again, it goes on with what is not loaded."
 )
 AGAIN = "Nothing of this batch was loaded; run load_staging.py again."
-OUT_OF_MEMORY = (
-    "DuckDB's limits, memory_limit and max_temp_directory_size, are set under `settings` in"
-    " profiles.yml."
-)
+OUT_OF_MEMORY = "DBT_DUCKDB_MEMORY sets what DuckDB may take."
 CONFLICT = re.compile(
     "^1023|deadlock detected|conflict with concurrent transaction|[Aa]nother load .*came in between"
 )

@@ -178,12 +178,10 @@ def test_a_load_without_memory(local_project: Project) -> None:
     project = local_project
     project.load()
     write_a_large_day(project)
-    path = project.folder / "profiles.yml"
-    profiles = path.read_text()
-    settings = "      type: duckdb\n      settings: {memory_limit: 20MB}\n"
-    path.write_text(profiles.replace("      type: duckdb\n", settings))
-    assert_says(begin(project, LOAD).wait(), "Out of Memory Error", "memory limit", "profiles.yml")
-    path.write_text(profiles)
+    project.environment["DBT_DUCKDB_MEMORY"] = "20MB"
+    said = ("Out of Memory Error", "memory limit", "DBT_DUCKDB_MEMORY")
+    assert_says(begin(project, LOAD).wait(), *said)
+    del project.environment["DBT_DUCKDB_MEMORY"]
     assert_consistent(project)
     project.load()
     assert_loaded_once(project)
