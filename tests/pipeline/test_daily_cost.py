@@ -108,6 +108,7 @@ def with_history(project: Project, days: int) -> Project:
 def histories(new_project: Callable[..., Project], tmp_path: Path) -> Iterator[dict[int, Project]]:
     """A project with a month of history and one with two years, by their days."""
     project = new_project("local")
+    project.environment["DBT_DUCKDB_MEMORY"] = "8GB"  # two years are built at once
     project.write_songs("songs.json", *SONGS)
     project.load("--select", "staging_songs")
     copies = {
