@@ -102,9 +102,10 @@ def part_count(size: int) -> int:
 
 def start_worker() -> subprocess.Popen:
     """A process that joins files when it is told which."""
+    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "loader.joining"],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -128,6 +129,8 @@ def work() -> None:
         shares = [join_share(client, order, **share) for share in order["shares"]]
     except ClickException as error:
         sys.exit(error.message)
+    except OSError as error:
+        sys.exit(f"cannot write to the temporary folder, which TMPDIR may set: {error}")
     json.dump(shares, sys.stdout)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -55,8 +56,9 @@ class FolderStage:
     def clear_left(self) -> None:
         """Removes what was left by loads that were killed."""
         for folder in self.folder.parent.glob(f"{PREFIX}*"):
-            if folder.stat().st_mtime < time.time() - LEFT_AFTER:
-                shutil.rmtree(folder, ignore_errors=True)  # it may be another user's
+            with contextlib.suppress(FileNotFoundError):  # another load ends
+                if folder.stat().st_mtime < time.time() - LEFT_AFTER:
+                    shutil.rmtree(folder, ignore_errors=True)  # it may be another user's
 
 
 class S3Stage:

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click import ClickException
 
 import loader.stages
-from loader.joining import objects_in
+from loader.files import File
+from loader.joining import join, objects_in
 from loader.stages import FolderStage, S3Stage
 from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
 
@@ -184,6 +186,16 @@ def test_what_is_no_object_is_left_to_the_engine(text: str) -> None:
     """Two halves, joined, would make an object."""
     with pytest.raises(ValueError):
         objects_in(text.encode())
+
+
+def test_a_folder_that_cannot_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-west-2")
+    name = f"s3://{BUCKET}/a.json"
+    with pytest.raises(ClickException, match="cannot write to the temporary folder"):
+        join([File(name, 2, "tag", name)], tmp_path / "missing", is_gzip=False)
 
 
 def test_half_a_character_is_left_to_the_engine() -> None:
