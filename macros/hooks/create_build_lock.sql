@@ -1,14 +1,14 @@
 {#
-    At the start of a run that builds incremental models: creates the table that
-    lock_builds locks, which stays empty.
+    At the start of a run that builds incremental models or seeds: creates the table
+    that lock_builds locks, which stays empty.
 #}
 {% macro create_build_lock() %}
     {% if execute %}
-        {% set incremental_models = graph.nodes.values()
+        {% set those_that_lock = graph.nodes.values()
             | selectattr("unique_id", "in", selected_resources)
-            | selectattr("config.materialized", "equalto", "incremental")
+            | selectattr("config.materialized", "in", ["incremental", "seed"])
             | list %}
-        {% if incremental_models %}
+        {% if those_that_lock %}
             {{ return(adapter.dispatch("create_build_lock")()) }}
         {% endif %}
     {% endif %}

@@ -60,7 +60,7 @@ class Log:
     """What dbt's log says from now on; dbt logs a statement just before it sends it."""
 
     def __init__(self, project: Project):
-        self.path = project.folder / "logs" / "dbt.log"
+        self.path = project.with_log()
         self.read_to = self.path.stat().st_size if self.path.exists() else 0
         self.text = b""
 

@@ -155,9 +155,11 @@ def test_a_dry_run_prints_the_sql_and_changes_nothing(local_project: Project) ->
     assert "create table" not in run.output
     assert run.output.count("commit;") == 1
     # It is the very SQL that a load runs.
+    log = local_project.with_log()
     local_project.load()
-    log = (local_project.folder / "logs" / "dbt.log").read_text()
-    insert = re.search(r'insert into "sparkify_raw"."staging_events".*?\nfrom', log, re.S)
+    insert = re.search(
+        r'insert into "sparkify_raw"."staging_events".*?\nfrom', log.read_text(), re.S
+    )
     assert insert and insert[0] in run.output
 
 

@@ -377,6 +377,8 @@ def test_no_secret_is_told(redshift_project: RedshiftProject) -> None:
         "AWS_SESSION_TOKEN": "Token-0123456789",
     }
     project.environment |= secrets
+    project.with_log()
+    project.with_artifacts()
     project.cluster.statements.clear()
     said = project.load().text
     project.write_events("bad.json", event(9, ts="x"))

@@ -119,6 +119,20 @@ def test_two_builds_of_an_incremental_model(built_project: RedshiftProject) -> N
     assert_as_if_in_sequence(project)
 
 
+def test_two_builds_of_the_seeds(built_project: RedshiftProject) -> None:
+    """Each drops them and creates them; neither may find them gone, or there again."""
+    project = built_project
+    project.load()
+    before = project.marts()["dim_locations"]
+    with held(project.cluster, "sparkify_intermediate.build_lock"):
+        builds = [start_dbt(project, "seed", number=n) for n in (1, 2)]
+        until(lambda: sessions_waiting(project.cluster) >= 2, *builds)
+    runs = [build.wait() for build in builds]
+    assert [run.code for run in runs] == [0, 0], runs
+    project.dbt("run", "--select", "dim_locations")
+    assert project.marts()["dim_locations"] == before
+
+
 def test_two_first_builds(redshift_project: RedshiftProject) -> None:
     project = redshift_project
     project.load()
