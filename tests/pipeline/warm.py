@@ -275,7 +275,8 @@ def warm_up() -> None:
 def statements(sql: str, split: Callable[[str], list[str]]) -> list[str]:
     """The statements of a text. To split it, as dbt-redshift does with all that it sends, takes
     a quarter of a run; it has mostly one."""
-    return split(sql) if ";" in sql.rstrip()[:-1] else [sql.strip()]
+    one = sql.strip()
+    return split(sql) if not one or ";" in one[:-1] else [one]
 
 
 def become(request: dict) -> None:
