@@ -135,8 +135,13 @@ class Project:
 
     def query(self, sql: str) -> list[tuple]:
         """The rows of a query."""
+        (rows,) = self.query_all([sql])
+        return rows
+
+    def query_all(self, queries: list[str]) -> list[list[tuple]]:
+        """The rows of each of some queries, in one connection."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
-            return connection.execute(sql).fetchall()
+            return [connection.execute(sql).fetchall() for sql in queries]
 
     def execute(self, sql: str) -> None:
         """Runs a statement that has no rows."""
@@ -160,10 +165,18 @@ class Project:
 
     def marts(self) -> dict[str, list[tuple]]:
         """All marts with all columns but bookkeeping."""
-        return {
-            table: self.mart(table, [c for c in self.columns(table) if c not in BOOKKEEPING])
-            for table in MARTS
-        }
+        columns: dict[str, list[str]] = {table: [] for table in MARTS}
+        for table, name in self.query(
+            "select table_name, column_name from information_schema.columns"
+            f" where table_schema = '{self.schema}' order by ordinal_position"
+        ):
+            if table in MARTS and name not in BOOKKEEPING:
+                columns[table].append(name)
+        queries = [
+            f"select {', '.join(names)} from {table} order by {MARTS[table]}"
+            for table, names in columns.items()
+        ]
+        return dict(zip(MARTS, self.query_all(queries), strict=True))
 
 
 @dataclass
@@ -195,12 +208,15 @@ class RedshiftProject(Project):
             if tags.get(key) != hashlib.md5(content).hexdigest():
                 s3.put_object(Bucket=BUCKET, Key=key, Body=content)
 
-    def query(self, sql: str) -> list[tuple]:
+    def query_all(self, queries: list[str]) -> list[list[tuple]]:
         with self.connect() as connection:
             cursor = connection.cursor()
             cursor.execute(f"set search_path to {self.schema}")
-            cursor.execute(sql)
-            return [tuple(row) for row in cursor.fetchall()]
+            found = []
+            for sql in queries:
+                cursor.execute(sql)
+                found.append([tuple(row) for row in cursor.fetchall()])
+            return found
 
     def execute(self, sql: str) -> None:
         with self.connect() as connection:
