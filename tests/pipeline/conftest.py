@@ -42,6 +42,7 @@ MARTS = {
     "dim_locations": "location",
     "dim_user_agents": "user_agent",
 }
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")  # the same whatever the input is
 # What `dbt build` does but for tests. `dbt run` would leave out the seeds.
 RUN = ("build", "--resource-type", "seed", "--resource-type", "model")
 BOOKKEEPING = {"loaded_at", "catalog_loaded_at"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .conftest import Project, event, song
+from .conftest import NO_UNIT_TESTS, Project, event, song
 
 EVENTS = "select iteminsession, level from sparkify_raw.staging_events order by 1, 2"
 LEDGER = "select load_id, file_count, row_count from sparkify_raw.loads order by load_id"
@@ -42,7 +42,7 @@ def test_reload_takes_the_new_version_in(project: Project) -> None:
     # The load that it replaces is gone, others are as they were.
     assert project.query(LEDGER) == [(1, 2, 3), (2, 2, 2), (4, 2, 2), (5, 1, 1)]
     assert project.query("select count(*) from sparkify_raw.loaded_files") == [(7,)]
-    project.dbt("build", "--full-refresh", "--exclude-resource-type", "unit_test")
+    project.dbt("build", "--full-refresh", *NO_UNIT_TESTS)
     assert project.query("select count(*) from fct_songplays") == [(6,)]
     again = project.load("--reload")
     assert "Nothing new." in again.output

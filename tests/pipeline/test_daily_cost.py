@@ -40,7 +40,7 @@ EVENTS = f"""
         'PUT' as method,
         case when is_play then 'NextSong' else 'Home' end as page,
         1540919166796.0 as registration,
-        day * 5000 + user as "sessionId",
+        day * 500 + user as "sessionId",
         case when is_play then 'Title ' || song end as song,
         200 as status,
         day * 86400000 + item * (86400000 // {EVENTS_A_DAY}) as ts,
@@ -50,9 +50,9 @@ EVENTS = f"""
         select
             day,
             item,
-            hash(day, item) % 5000 as user,
+            hash(day, item) % 500 as user,
             hash(item, day) % 8000 as song,
-            item % 8 <> 0 as is_play
+            item % 2 = 0 as is_play
         from
             range({FIRST_DAY} + {{first}}, {FIRST_DAY} + {{last}} + 1) as days (day),
             range({EVENTS_A_DAY}) as items (item)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from .conftest import Project, RedshiftProject, event, song
+from .conftest import NO_UNIT_TESTS, Project, RedshiftProject, event, song
 from .session import Session
 from .test_two_at_once import held, sessions_waiting, start_dbt, start_load, until
 from .warm import Command, Run, Runner
@@ -77,7 +77,7 @@ def raw_rows(project: Project) -> int:
 
 def run_tests(project: Project) -> None:
     """Builds what is new and runs all data tests, with warnings as errors."""
-    project.dbt("build", "--exclude-resource-type", "unit_test")
+    project.dbt("build", *NO_UNIT_TESTS)
 
 
 @pytest.fixture

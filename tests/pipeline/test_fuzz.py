@@ -17,7 +17,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from .conftest import ROOT, Project, RedshiftProject, clear, event, soak_factor, song
+from .conftest import NO_UNIT_TESTS, ROOT, Project, RedshiftProject, clear, event, soak_factor, song
 from .session import Session
 from .test_schema_drift import SOURCES
 from .warm import Runner
@@ -196,7 +196,7 @@ def test_a_ts_that_is_no_time(local_project: Project) -> None:
     items = "select item_in_session, song_length from fct_songplays order by 1"
     assert project.query(items)[-2:] == [(20, 0.0), (21, -1.0)]
     assert project.query("select min(year), max(year) from dim_time") == [(1970, 2149)]
-    project.dbt("build", "--exclude-resource-type", "unit_test", "--exclude", selected[1])
+    project.dbt("build", *NO_UNIT_TESTS, "--exclude", selected[1])
 
 
 @pytest.mark.soak

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from .conftest import Project, RedshiftProject, event, song
+from .conftest import NO_UNIT_TESTS, Project, RedshiftProject, event, song
 
-NIGHTLY = ("--exclude", "tag:weekly", "--exclude-resource-type", "unit_test")
+NIGHTLY = ("--exclude", "tag:weekly", *NO_UNIT_TESTS)
 GROWING = {
     "model.sparkify.fct_sessions",
     "model.sparkify.fct_songplays",
@@ -137,7 +137,7 @@ def project_of_two_weeks(local_project: Project) -> Project:
 def failures(project: Project, *selection: str) -> set[str]:
     """The data tests that fail."""
     project.with_artifacts()
-    run = project.run("dbt", "test", "--exclude-resource-type", "unit_test", *selection)
+    run = project.run("dbt", "test", *NO_UNIT_TESTS, *selection)
     results = project.artifact("run_results.json")["results"]
     failed = {r["unique_id"].split(".")[2] for r in results if r["status"] in ("fail", "error")}
     assert (run.code == 0) == (not failed), run.text
@@ -230,7 +230,7 @@ def test_keys_stay_declared_if_their_tests_are_weekly(redshift_project: Redshift
     project = redshift_project
     keys = "select conname from pg_constraint where contype in ('p', 'f') order by 1"
     project.load()
-    project.dbt("build", "--exclude-resource-type", "unit_test")
+    project.dbt("build", *NO_UNIT_TESTS)
     declared = project.query(keys)
     assert ("fct_songplays_songplay_id_pkey",) in declared
     assert ("fct_songplays_song_id_fkey",) in declared

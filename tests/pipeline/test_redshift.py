@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.fake_redshift import BUCKET, DEADLOCK, SERIALIZABLE_VIOLATION, RedshiftError
 
-from .conftest import MARTS, RedshiftProject, event, song
+from .conftest import MARTS, NO_UNIT_TESTS, RedshiftProject, event, song
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
 LEDGER = "select load_id, source_table, file_count, row_count from sparkify_raw.loads order by 1"
@@ -143,6 +144,7 @@ def test_the_reload_without_python(redshift_project: RedshiftProject) -> None:
     project.load()
     project.write_events("late.json", event(9))
     project.upload()
+    time.sleep(1)  # loads of a table are not in the same second
     # A name that shares the prefix is not under it.
     project.cluster.s3.put_object(Bucket=BUCKET, Key="song_data_old/x.json", Body=b"no JSON")
     run = project.dbt("run-operation", "load_staging")
@@ -153,7 +155,7 @@ def test_the_reload_without_python(redshift_project: RedshiftProject) -> None:
         (4, "staging_songs", None, 2),
     ]
     assert project.query("select count(*) from sparkify_raw.loaded_files") == [(0,)]
-    project.dbt("build")
+    project.dbt("build", *NO_UNIT_TESTS)
 
     refusal = project.load(fails=True)
     assert "dbt run-operation load_staging" in refusal.errors
@@ -194,7 +196,7 @@ def test_keys_are_declared_and_outlive_rebuilt_dimensions(
 ) -> None:
     project = redshift_project
     project.load()
-    project.dbt("build")
+    project.dbt("build", *NO_UNIT_TESTS)
     keys = [name for (name,) in project.query(KEYS)]
     assert keys == [
         "dim_artists_artist_id_pkey",
@@ -225,9 +227,7 @@ def test_a_key_whose_test_fails_is_not_declared(redshift_project: RedshiftProjec
     project.load()
     path = project.folder / "models/marts/dim_users.sql"
     path.write_text(path.read_text() + "\nunion all\n\nselect * from users\n")
-    run = project.run(
-        "dbt", "build", "--exclude-resource-type", "unit_test", "--target", "redshift"
-    )
+    run = project.run("dbt", "build", *NO_UNIT_TESTS, "--target", "redshift")
     assert "Failure in test unique_dim_users_user_id" in run.output
     keys = [name for (name,) in project.query(KEYS)]
     assert "dim_users_user_id_pkey" not in keys
@@ -264,7 +264,7 @@ def test_every_dbt_command_works(redshift_project: RedshiftProject) -> None:
     project.with_artifacts()
     project.load()
     project.dbt("build")
-    project.dbt("build", "--full-refresh")
+    project.dbt("build", "--full-refresh", *NO_UNIT_TESTS)
     project.cluster.faults.fail(SERIALIZABLE_VIOLATION, r'create\s+table\s+.*"dim_songs__dbt_tmp"')
     run = project.run("dbt", "run", "--target", "redshift")
     assert "Failure in model dim_songs" in run.output

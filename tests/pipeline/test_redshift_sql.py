@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlfluff.core import FluffConfig, Linter
 
-from .conftest import RedshiftProject, song
+from .conftest import NO_UNIT_TESTS, RedshiftProject, song
 
 LINTER = Linter(
     config=FluffConfig(overrides={"dialect": "redshift", "large_file_skip_byte_limit": 0})
@@ -72,7 +72,7 @@ def test_compiled_sql_is_redshifts(redshift_project: RedshiftProject) -> None:
     }
     assert len(statements) > 20
     project.load()
-    project.dbt("build")
+    project.dbt("build", *NO_UNIT_TESTS)
     project.dbt("compile", "--select", "resource_type:analysis")
     statements |= compiled_sql(project, "first build")
     assert any(name.startswith("analyses/") for name in statements)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import MARTS, Project, event, input_files, song
+from .conftest import MARTS, NO_UNIT_TESTS, Project, event, input_files, song
 from .expected_marts import expected_marts
 from .expected_star import Load, expected_star
 
@@ -28,7 +28,7 @@ def test_the_star_is_the_expected_one(
 ) -> None:
     project = new_project(engine, source=data)
     project.load()
-    project.dbt("build")
+    project.dbt("build", *NO_UNIT_TESTS)
     assert_star(project, Load(input_files(data / "log_data"), input_files(data / "song_data")))
     first = {table: project.query(f"select * from {table} order by 1") for table in project.marts()}
 
@@ -75,7 +75,7 @@ def test_the_order_of_loads_does_not_matter(
             shutil.copy(songs[0], project.songs / f"doubled-{songs[0].name}")
         project.load()
         project.dbt("run")
-    project.dbt("test")
+    project.dbt("test", *NO_UNIT_TESTS)
     assert_star(project, *batches)
 
     marts = project.marts()

@@ -25,7 +25,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial, partialmethod
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -249,10 +249,16 @@ def warm_up() -> None:
     import dbt.task.docs.generate
     import dbt.task.freshness
     import dbt.task.retry
+    import parsedatetime
     import sqlparse
     from dbt_common.behavior_flags import BehaviorFlagRendered
     from dbt_common.clients.jinja import template_cache
+    from dbt_common.events import base_types
+    from dbt_common.events.event_manager import EventManager
 
+    EventManager.fire_event = partialmethod(fire_event, EventManager.fire_event)
+    base_types.ParseDict = partial(message, parse=base_types.ParseDict)
+    parsedatetime.Constants = cache(parsedatetime.Constants)  # for each column of each answer
     # It searches all modules for what to say in a message, at each start for each flag, and
     # redshift_connector for who opens a connection: the frames are enough.
     BehaviorFlagRendered._default_source = staticmethod(lambda: "an adapter")
@@ -270,6 +276,25 @@ def warm_up() -> None:
             assert done.success, done.exception
             for macro in done.result.macros.values():
                 template_cache.get_node_template(macro)
+
+
+def fire_event(manager, fire: Callable, event, level=None, *rest, **options) -> None:
+    """Fires an event of dbt, unless it is for debugging, there is no such log, and it is not a
+    macro's, which load_staging.py hears. To make their messages takes a quarter of a run."""
+    if (
+        (level or event.level_tag()) != "debug"
+        or type(event).__name__ == "JinjaLogDebug"
+        or any(logger.level == "debug" for logger in manager.loggers)
+    ):
+        fire(manager, event, level, *rest, **options)
+
+
+def message(values: dict, empty, parse: Callable):
+    """The protobuf message with these values, made by its class where that takes them."""
+    try:
+        return type(empty)(**values)
+    except (AttributeError, TypeError, ValueError):
+        return parse(values, empty)
 
 
 def statements(sql: str, split: Callable[[str], list[str]]) -> list[str]:
