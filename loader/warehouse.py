@@ -23,7 +23,8 @@ LOST = (
 AGAIN = "Nothing of this batch was loaded; run load_staging.py again."
 OUT_OF_MEMORY = "DBT_DUCKDB_MEMORY sets what DuckDB may take."
 CONFLICT = re.compile(
-    "^1023|deadlock detected|conflict with concurrent transaction|[Aa]nother load .*came in between"
+    "^1023|deadlock detected|conflict with concurrent transaction|already exists"
+    "|[Aa]nother load .*came in between"
 )
 HINTS = {
     "Could not find profile": NO_PROFILE,
@@ -31,7 +32,7 @@ HINTS = {
     "Could not set lock on file": "Another process has the database open; try again once it ends.",
     "Broken ?[Pp]ipe|Connection reset": LOST,
     "^1023$": f"(Redshift's serializable isolation violation.) {AGAIN}",
-    "deadlock detected|conflict with concurrent transaction|another load": AGAIN,
+    "deadlock detected|conflict with concurrent transaction|already exists|another load": AGAIN,
     "Out of Memory Error": OUT_OF_MEMORY,
     "Error NoSuchKey": f"An object is gone since it was listed. {AGAIN}",
     "NULL value into column load_id": f"Another load came in between. {AGAIN}",

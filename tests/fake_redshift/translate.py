@@ -5,6 +5,7 @@ import re
 from .system_log import SystemLog
 
 _MISSING_RELATION = re.compile(r'relation "(?:[^".]+\.)?([^".]+)\.[^".]+" does not exist')
+_NEW_NAME = re.compile(r"Key \(\w+, \w+\)=\((\w+), \d+\) already exists")
 _BOOLEAN_CAST = "permission denied for function boolean_to_varchar"
 
 
@@ -14,6 +15,12 @@ def translate_error(fields: dict[str, str], log: SystemLog, pid: int) -> dict[st
     out = {k: v for k, v in fields.items() if k in "SCMDHP"}
     if code == "23502":
         out["M"] = f"Cannot insert a NULL value into column {fields.get('c', '')}"
+        out.pop("D", None)
+    elif code == "23505" and fields.get("n", "").startswith("pg_"):
+        # Two transactions create it at once, with IF NOT EXISTS or without.
+        match = _NEW_NAME.match(fields.get("D", ""))
+        name = match[1] if match else fields["n"]
+        out |= {"C": "42P07", "M": f'Relation "{name}" already exists'}
         out.pop("D", None)
     elif code == "40001":
         out |= {

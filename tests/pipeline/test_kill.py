@@ -207,7 +207,7 @@ def trials(**counts: int) -> list[tuple[str, int]]:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize(("engine", "trial"), trials(local=4, redshift=1), indirect=["engine"])
+@pytest.mark.parametrize(("engine", "trial"), trials(local=3, redshift=1), indirect=["engine"])
 def test_a_kill_at_any_moment(
     new_project: Callable[..., Project], engine: str, trial: int, undisturbed: Undisturbed
 ) -> None:

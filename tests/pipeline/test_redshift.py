@@ -410,10 +410,19 @@ def test_a_song_that_redshift_compares_as_duckdb_does(redshift_project: Redshift
 # --- others come in between ----------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [SERIALIZABLE_VIOLATION, DEADLOCK])
-def test_a_conflict_is_tried_again(redshift_project: RedshiftProject, error: RedshiftError) -> None:
+@pytest.mark.parametrize(
+    ("error", "statement"),
+    [
+        (SERIALIZABLE_VIOLATION, r'copy "sparkify_raw"."staging_songs"'),
+        (DEADLOCK, r'copy "sparkify_raw"."staging_songs"'),
+        (RedshiftError('Relation "loads" already exists', "42P07"), r"create table if not exists"),
+    ],
+)
+def test_a_conflict_is_tried_again(
+    redshift_project: RedshiftProject, error: RedshiftError, statement: str
+) -> None:
     project = redshift_project
-    project.cluster.faults.fail(error, r'copy "sparkify_raw"."staging_songs"')
+    project.cluster.faults.fail(error, statement)
     run = project.load()
     assert "Trying again." in run.errors
     assert project.query(EVENT_COUNT) == [(3,)]

@@ -22,6 +22,19 @@ def test_truncate_commits(db, connect):
     assert db.value("select count(*) from t") == 0
 
 
+def test_two_create_the_same_table(db, connect):
+    other, create = connect(), "create table if not exists t (a int)"
+    db.run("begin")
+    db.run(create)
+    refused = []
+    waiting = threading.Thread(target=lambda: refused.append(other.error(create)))
+    waiting.start()
+    time.sleep(0.2)
+    db.run("commit")
+    waiting.join()
+    assert (refused[0]["C"], refused[0]["M"]) == ("42P07", 'Relation "t" already exists')
+
+
 def test_vacuum_needs_no_transaction(db):
     """[DG:r_VACUUM_command]"""
     db.run("create table t (a int)")
