@@ -19,17 +19,17 @@ from .test_nightly_tests import NIGHTLY
 MONTH, TWO_YEARS = 30, 720  # days of history
 EVENTS_A_DAY = 20_000
 FIRST_DAY = 16_000  # days since 1970
-SLOWER_AT_MOST = 1.15
+SLOWER_AT_MOST = 1.2
 # CPU time, since other processes hardly disturb it, and the least of several days, in turns. If
 # they were disturbed all the same, more days are tried.
-DAYS_AT_LEAST, DAYS_AT_MOST = 2, 6
+DAYS_AT_LEAST, DAYS_AT_MOST = 2, 12
 
 # Half of the 8,000 songs heard are in the catalogue, and so are most of the artists.
 SONGS = [song(n, title=f"Title {n}", artist_name=f"Artist {n % 2000}") for n in range(4_000)]
 EVENTS = f"""
     select
         case when is_play then 'Artist ' || song % 2000 end as artist,
-        'Logged In' as auth,
+        case when is_play then 'Logged In' else 'Logged Out' end as auth,
         'First ' || user % 100 as "firstName",
         case when user % 2 = 0 then 'F' else 'M' end as gender,
         item as "itemInSession",
@@ -45,7 +45,7 @@ EVENTS = f"""
         200 as status,
         day * 86400000 + item * (86400000 // {EVENTS_A_DAY}) as ts,
         'Mozilla/5.0 (Windows NT 6.1) Firefox/' || user % 50 as "userAgent",
-        cast(user as varchar) as "userId"
+        case when is_play then cast(user as varchar) end as "userId"
     from (
         select
             day,
@@ -126,27 +126,26 @@ def run_results(project: Project) -> list[dict]:
 
 
 def run_day(project: Project, day: int) -> dict[str, float]:
-    """Loads and builds one more day; the seconds of CPU that each command took."""
+    """Loads, builds and tests one more day; the seconds of CPU that it took."""
     log_day(project, day)
     load = project.load()
     assert table_at_the_end(load.output)["staging_events"][1:3] == ["1", f"{EVENTS_A_DAY:,}"]
     models = project.dbt("run")
     tests = project.dbt("test", *NIGHTLY)
     return {
-        "load": load.cpu_seconds,
-        "models": models.cpu_seconds,
+        "load and models": load.cpu_seconds + models.cpu_seconds,
         "tests": tests.cpu_seconds,
     }
 
 
 def test_a_day_costs_a_day(histories: dict[int, Project]) -> None:
-    """The load, the models and the nightly tests, each by itself."""
+    """What makes the marts, and the nightly tests, each by itself."""
     least: dict[int, dict[str, float]] = {days: {} for days in histories}
     for number in range(DAYS_AT_MOST):
         for days, project in histories.items():
-            for command, seconds in run_day(project, days + number).items():
-                least[days][command] = min(seconds, least[days].get(command, seconds))
-        slower = {c: least[TWO_YEARS][c] / seconds for c, seconds in least[MONTH].items()}
+            for part, seconds in run_day(project, days + number).items():
+                least[days][part] = min(seconds, least[days].get(part, seconds))
+        slower = {part: least[TWO_YEARS][part] / s for part, s in least[MONTH].items()}
         if number + 1 >= DAYS_AT_LEAST and max(slower.values()) <= SLOWER_AT_MOST:
             break
     assert max(slower.values()) <= SLOWER_AT_MOST, least
