@@ -17,7 +17,8 @@ import redshift_connector
 
 from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift
 
-from .warm import Command, Run, Runner
+from .session import Session
+from .warm import Command, Run, Runner, show_frames_alone
 
 ROOT = Path(__file__).parents[2]
 PARTS = (
@@ -48,12 +49,16 @@ RUN = ("build", "--resource-type", "seed", "--resource-type", "model")
 BOOKKEEPING = {"loaded_at", "catalog_loaded_at"}
 
 
+show_frames_alone()
+
+
 @dataclass
 class Project:
     """A copy of the project with an input of its own, on DuckDB."""
 
     folder: Path
     runner: Runner
+    session: Session
     environment: dict[str, str] = field(default_factory=dict)
     target = "local"
 
@@ -85,8 +90,12 @@ class Project:
         return write_objects(self.songs / name, songs)
 
     def run(self, *command: str, cwd: Path | None = None, **environment: str) -> Run:
-        """Runs a command in the project's folder; never raises."""
-        return self.start(*command, cwd=cwd, **environment).wait()
+        """Runs `dbt ...` or `load_staging.py ...` in the project's folder; never raises. `dbt run`
+        makes the seeds as well."""
+        request = self._request(command, cwd, environment)
+        if self.session.takes(*request) and is_as_copied(self.folder):
+            return self.session.run(request[0])
+        return self.runner.start(*request).wait()
 
     def start(
         self,
@@ -95,17 +104,19 @@ class Project:
         file_size: int | None = None,
         **environment: str,
     ) -> Command:
-        """Starts `dbt ...` or `load_staging.py ...` in the project's folder, if so with a limit
-        to the size of the files that it writes. `dbt run` makes the seeds as well."""
+        """Starts a command, as `run` does, if so with a limit to the size of the files that it
+        writes."""
+        return self.runner.start(*self._request(command, cwd, environment), file_size)
+
+    def _request(
+        self, command: tuple[str, ...], cwd: Path | None, environment: dict[str, str]
+    ) -> tuple[list[str], Path, dict[str, str]]:
+        """The arguments, the folder and the environment of a command."""
         if command[0] == "dbt" and "run" in command:
             number = command.index("run")
             command = (*command[:number], *RUN, *command[number + 1 :])
-        return self.runner.start(
-            list(command),
-            cwd or self.folder,
-            {**clean_environment(), **self.environment, **environment},
-            file_size,
-        )
+        environment = {**clean_environment(), **self.environment, **environment}
+        return list(command), cwd or self.folder, environment
 
     def load(self, *arguments: str, fails: bool = False, **environment: str) -> Run:
         """Runs load_staging.py and expects it to succeed, or to fail as it should."""
@@ -149,20 +160,13 @@ class Project:
         with duckdb.connect(str(self.database)) as connection:
             connection.execute(sql)
 
-    def columns(self, table: str) -> list[str]:
-        """The names of a mart's columns."""
-        return [
-            name
-            for (name,) in self.query(
-                "select column_name from information_schema.columns"
-                f" where table_name = '{table}' and table_schema = '{self.schema}'"
-                " order by ordinal_position"
-            )
+    def rows(self, columns: dict[str, list[str]]) -> dict[str, list[tuple]]:
+        """The rows of marts by their keys, with some columns of each."""
+        queries = [
+            f"select {', '.join(names)} from {table} order by {MARTS[table]}"
+            for table, names in columns.items()
         ]
-
-    def mart(self, table: str, columns: list[str]) -> list[tuple]:
-        """The rows of a mart, by its key."""
-        return self.query(f"select {', '.join(columns)} from {table} order by {MARTS[table]}")
+        return dict(zip(columns, self.query_all(queries), strict=True))
 
     def marts(self) -> dict[str, list[tuple]]:
         """All marts with all columns but bookkeeping."""
@@ -173,11 +177,7 @@ class Project:
         ):
             if table in MARTS and name not in BOOKKEEPING:
                 columns[table].append(name)
-        queries = [
-            f"select {', '.join(names)} from {table} order by {MARTS[table]}"
-            for table, names in columns.items()
-        ]
-        return dict(zip(MARTS, self.query_all(queries), strict=True))
+        return self.rows(columns)
 
 
 @dataclass
@@ -249,7 +249,7 @@ def clean_environment() -> dict[str, str]:
     dbt's artifacts and its log, which it takes a third of a run to write, are only for those
     who ask.
     """
-    led = ("DBT_", "AWS_")
+    led = ("DBT_", "AWS_", "PYTEST_CURRENT_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(led)}
     return kept | {"DBT_WRITE_JSON": "false", "DBT_LOG_LEVEL_FILE": "none"}
 
@@ -278,6 +278,25 @@ def copy_project(folder: Path) -> None:
     shutil.copy(ROOT / "profiles.yml.example", folder / "profiles.yml")
 
 
+def is_as_copied(folder: Path) -> bool:
+    """Whether a test has changed nothing of a copy of the project but its input."""
+    profiles = (ROOT / "profiles.yml.example").read_bytes()
+    return (
+        project_files(folder) == project_files(ROOT)
+        and (folder / "profiles.yml").read_bytes() == profiles
+    )
+
+
+def project_files(folder: Path) -> dict[str, bytes]:
+    """The contents of the files that make the project, by their path."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for part in PARTS
+        for path in [folder / part, *(folder / part).rglob("*")]
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
 def table_at_the_end(output: str) -> dict[str, list[str]]:
     """The figures of the table that a load ends with, by source table."""
     lines = [line.split() for line in output.splitlines()]
@@ -300,6 +319,15 @@ def runner() -> Iterator[Runner]:
 
 
 @pytest.fixture(scope="session")
+def sessions() -> Iterator[dict[tuple, Session]]:
+    """The sessions of each worker, by the folder and the environment of their projects."""
+    sessions: dict[tuple, Session] = {}
+    yield sessions
+    for session in sessions.values():
+        session.close()
+
+
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[FakeRedshift]:
     """A stand-in for Redshift, one for each worker."""
     with FakeRedshift() as cluster:
@@ -314,7 +342,10 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def new_project(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, runner: Runner
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+    runner: Runner,
+    sessions: dict[tuple, Session],
 ) -> Iterator[Callable[..., Project]]:
     """Makes copies of the project: an engine, and a folder whose input it gets, if any."""
     clusters = []
@@ -331,13 +362,18 @@ def new_project(
                 "DBT_SONGS_LOCATION": f"s3://{BUCKET}/song_data",
                 "DBT_REDSHIFT_SCHEMA": "sparkify",
             }
-            project: Project = RedshiftProject(folder, runner, environment, cluster)
         else:
             environment = {
                 "DBT_EVENTS_LOCATION": "input/log_data/",
                 "DBT_SONGS_LOCATION": "input/song_data",
             }
-            project = Project(folder, runner, environment)
+        whole = clean_environment() | environment
+        key = (folder, *sorted(whole.items()))
+        session = sessions.setdefault(key, Session(runner, folder, whole, engine))
+        if engine == "redshift":
+            project: Project = RedshiftProject(folder, runner, session, environment, cluster)
+        else:
+            project = Project(folder, runner, session, environment)
         if source:
             shutil.copytree(source / "log_data", project.events)
             shutil.copytree(source / "song_data", project.songs)

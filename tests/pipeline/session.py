@@ -1,7 +1,8 @@
 """Runs commands of a project one after another in one process, which parses the project once.
 
-A test that runs many commands on an unchanged project takes a Session as its runner. It shall
-not be used where starting, parsing or killing a command is what is tested.
+What the tests run to its end goes there, unless the test has changed the project, its environment
+or the target; see Session.takes. What they start, to kill it or beside another, is a process of
+its own.
 """
 
 from __future__ import annotations
@@ -11,48 +12,56 @@ import functools
 import gc
 import io
 import json
+import os
+import resource
 import socket
 import sys
 import tempfile
 import traceback
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 from tests.pipeline.warm import Run, Runner
 
-UNRECORDED = {"DBT_LOG_LEVEL_FILE": "none", "DBT_WRITE_JSON": "false", "DBT_QUIET": "true"}
-
-
-@dataclass
-class Ended:
-    """A command that has run."""
-
-    run: Run
-
-    def wait(self) -> Run:
-        """What it printed and how it ended."""
-        return self.run
+# Commands of dbt that do as they would if they parsed the project by themselves, and options that
+# ask for a process of its own.
+COMMANDS = {"build", "compile", "run-operation", "test"}
+NOT_TAKEN = {"--vars", "--project-dir", "--profiles-dir", "--state", "--dry-run"}
 
 
 class Session:
-    """The process, as the tests see it; it begins with the first command, in its environment."""
+    """The process, as the tests see it; it begins with the first command."""
 
-    def __init__(self, runner: Runner) -> None:
-        self.runner = runner
+    def __init__(
+        self, runner: Runner, folder: Path, environment: dict[str, str], target: str
+    ) -> None:
+        self.runner, self.folder, self.target = runner, folder, target
+        self.environment = dict(environment)
         self.stream: io.TextIOWrapper | None = None
 
-    def start(
-        self, arguments: list[str], cwd: Path, environment: dict[str, str], _: None = None
-    ) -> Ended:
-        """Runs `load_staging.py ...` or `dbt ...`; as Runner.start, but waits for its end."""
+    def takes(self, arguments: list[str], cwd: Path, environment: dict[str, str]) -> bool:
+        """Whether it does what a process of its own would, if the project is as it was."""
+        program, *options = arguments
+        targets = [value for option, value in pairwise(options) if option == "--target"]
+        return (
+            (cwd, environment) == (self.folder, self.environment)
+            and set(targets or ["local"]) == {self.target}
+            and (program == "load_staging.py" or not COMMANDS.isdisjoint(options))
+            and NOT_TAKEN.isdisjoint(options)
+        )
+
+    def run(self, arguments: list[str]) -> Run:
+        """Runs `load_staging.py ...` or `dbt ...`. Raises RuntimeError if the process ends."""
         if self.stream is None:
-            self._begin(arguments, cwd, environment)
+            self._begin()
         self.stream.write(json.dumps(arguments) + "\n")
         self.stream.flush()
         answer = self.stream.readline()
         if not answer:
+            self.stream = None
             raise RuntimeError(f"the session has ended: {self.process.wait().text}")
-        return Ended(Run(**json.loads(answer)))
+        return Run(**json.loads(answer))
 
     def close(self) -> None:
         """Ends the process."""
@@ -60,15 +69,14 @@ class Session:
             self.stream.close()
             self.process.wait()
 
-    def _begin(self, arguments: list[str], cwd: Path, environment: dict[str, str]) -> None:
-        target = arguments[arguments.index("--target") + 1]
+    def _begin(self) -> None:
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
             address = str(Path(folder, "socket"))
             server.bind(address)
             server.listen()
             server.settimeout(60)
             self.process = self.runner.start(
-                [__file__, address, target], cwd, environment | UNRECORDED
+                [__file__, address, self.target], self.folder, self.environment
             )
             connection, _ = server.accept()
         with connection:
@@ -91,7 +99,9 @@ def serve(address: str, target: str) -> None:
         dbt = load_staging.Dbt(Path.cwd(), None, target, "{}")
         load_staging.Dbt = lambda *_: dbt
         gc.freeze()
-        for line in stream:
+        for number, line in enumerate(stream):
+            if number % 20 == 19:  # 20 MB each
+                gc.collect()
             answer = run(json.loads(line), load_staging.main, dbt.manifest)
             stream.write(json.dumps(asdict(answer)) + "\n")
             stream.flush()
@@ -103,7 +113,7 @@ def run(arguments: list[str], load, manifest) -> Run:
     from dbt.adapters.factory import reset_adapters
     from dbt.cli.main import dbtRunner
 
-    code = 1
+    code, began, environment = 1, cpu_seconds(), dict(os.environ)
     with (
         contextlib.redirect_stdout(io.StringIO()) as output,
         contextlib.redirect_stderr(io.StringIO()) as errors,
@@ -121,7 +131,15 @@ def run(arguments: list[str], load, manifest) -> Run:
     # What else the end of a process does: other processes may open the database.
     reset_adapters()
     DuckDBConnectionManager.close_all_connections()
-    return Run(code, output.getvalue(), errors.getvalue())
+    os.environ.clear()
+    os.environ.update(environment)
+    return Run(code, output.getvalue(), errors.getvalue(), cpu_seconds() - began)
+
+
+def cpu_seconds() -> float:
+    """What this process has used so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -26,25 +26,27 @@ DAYS_AT_LEAST, DAYS_AT_MOST = 2, 12
 
 # Half of the 8,000 songs heard are in the catalogue, and so are most of the artists.
 SONGS = [song(n, title=f"Title {n}", artist_name=f"Artist {n % 2000}") for n in range(4_000)]
+# A quarter are plays, the others of nobody: of them the logs say little, and no mart keeps them.
 EVENTS = f"""
     select
         case when is_play then 'Artist ' || song % 2000 end as artist,
         case when is_play then 'Logged In' else 'Logged Out' end as auth,
-        'First ' || user % 100 as "firstName",
-        case when user % 2 = 0 then 'F' else 'M' end as gender,
+        case when is_play then 'First ' || user % 100 end as "firstName",
+        case when is_play then case when user % 2 = 0 then 'F' else 'M' end end as gender,
         item as "itemInSession",
-        'Last ' || user % 500 as "lastName",
+        case when is_play then 'Last ' || user % 500 end as "lastName",
         case when is_play then 200.5 + song % 100 end as length,
         case when user % 3 = 0 then 'paid' else 'free' end as level,
-        'Place ' || user % 300 || ', MI' as location,
+        case when is_play then 'Place ' || user % 300 || ', MI' end as location,
         'PUT' as method,
         case when is_play then 'NextSong' else 'Home' end as page,
-        1540919166796.0 as registration,
+        case when is_play then 1540919166796.0 end as registration,
         day * 500 + user as "sessionId",
         case when is_play then 'Title ' || song end as song,
         200 as status,
         day * 86400000 + item * (86400000 // {EVENTS_A_DAY}) as ts,
-        'Mozilla/5.0 (Windows NT 6.1) Firefox/' || user % 50 as "userAgent",
+        case when is_play then 'Mozilla/5.0 (Windows NT 6.1) Firefox/' || user % 50 end
+            as "userAgent",
         case when is_play then cast(user as varchar) end as "userId"
     from (
         select
@@ -52,7 +54,7 @@ EVENTS = f"""
             item,
             hash(day, item) % 500 as user,
             hash(item, day) % 8000 as song,
-            item % 2 = 0 as is_play
+            item % 4 = 0 as is_play
         from
             range({FIRST_DAY} + {{first}}, {FIRST_DAY} + {{last}} + 1) as days (day),
             range({EVENTS_A_DAY}) as items (item)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from .conftest import NO_UNIT_TESTS, Project, RedshiftProject, event, song
-from .session import Session
 from .test_two_at_once import held, sessions_waiting, start_dbt, start_load, until
-from .warm import Command, Run, Runner
+from .warm import Command, Run
 
 USER = 26
 OTHERS = {
@@ -81,18 +80,9 @@ def run_tests(project: Project) -> None:
 
 
 @pytest.fixture
-def session(runner: Runner) -> Iterator[Session]:
-    """Runs the commands of a test in one process."""
-    session = Session(runner)
-    yield session
-    session.close()
-
-
-@pytest.fixture
-def project(new_project: Callable[..., Project], engine: str, session: Session) -> Project:
+def project(new_project: Callable[..., Project], engine: str) -> Project:
     """A project with the user, on each engine."""
     project = new_project(engine)
-    project.runner = session
     write(project, OTHERS, OF_USER)
     return project
 
@@ -163,9 +153,8 @@ def test_what_is_loaded_again_is_back(project: Project) -> None:
     assert raw_rows(project) == 0
 
 
-def test_a_user_is_known_by_an_integer(local_project: Project, session: Session) -> None:
+def test_a_user_is_known_by_an_integer(local_project: Project) -> None:
     project = local_project
-    project.runner = session
     project.load()
     for user_id in ("7 or true", "7", 7.5, True, None, [7]):
         run = delete(project, user_id)
@@ -194,12 +183,10 @@ def start_deletion(project: Project) -> Command:
 
 
 @pytest.fixture
-def shared_project(redshift_project: RedshiftProject, session: Session) -> RedshiftProject:
+def shared_project(redshift_project: RedshiftProject) -> RedshiftProject:
     """A project that is loaded, and then gets a file with the user."""
-    redshift_project.runner, runner = session, redshift_project.runner
     redshift_project.load()
     redshift_project.dbt("run", "--select", "+fct_songplays")
-    redshift_project.runner = runner
     redshift_project.write_events("of_user.json", of_user(1), event(9))
     redshift_project.upload()
     return redshift_project

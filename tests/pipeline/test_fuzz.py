@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,9 +18,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from .conftest import NO_UNIT_TESTS, ROOT, Project, RedshiftProject, clear, event, soak_factor, song
-from .session import Session
 from .test_schema_drift import SOURCES
-from .warm import Runner
 
 SOURCE_TABLES = {
     table["name"]: {
@@ -161,15 +159,6 @@ def expected_rows(table: str, rows: list[dict], integer: str) -> tuple[list[tupl
 # --- the property --------------------------------------------------------------
 
 
-@pytest.fixture
-def resident(new_project: Callable[..., Project], engine: str, runner: Runner) -> Iterator[Project]:
-    """A project whose commands run in one process."""
-    project = new_project(engine)
-    project.runner = Session(runner)
-    yield project
-    project.runner.close()
-
-
 def start_anew(project: Project) -> None:
     """Empties the warehouse."""
     if isinstance(project, RedshiftProject):
@@ -203,8 +192,10 @@ def test_a_ts_that_is_no_time(local_project: Project) -> None:
 @pytest.mark.parametrize(
     ("engine", "examples"), [("local", 12), ("redshift", 1)], indirect=["engine"]
 )
-def test_any_object_is_loaded_or_kept_aside(resident: Project, examples: int) -> None:
-    project = resident
+def test_any_object_is_loaded_or_kept_aside(
+    new_project: Callable[..., Project], engine: str, examples: int
+) -> None:
+    project = new_project(engine)
     integer = r"-?[0-9]+(\.0*)?" if project.target == "local" else "-?[0-9]+"
 
     @settings(

@@ -6,15 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 import yaml
 
 from .conftest import ROOT, RedshiftProject, event
-from .session import Session
-from .warm import Runner
 
 JOBS_AS_CODE = ROOT / ".venv" / "jobs" / "bin" / "dbt-jobs-as-code"
 WORKFLOWS = ROOT / ".github" / "workflows"
@@ -95,18 +92,16 @@ def test_each_job_is_started_in_one_way() -> None:
     }
 
 
-def test_the_jobs_run(redshift_project: RedshiftProject, runner: Runner) -> None:
+def test_the_jobs_run(redshift_project: RedshiftProject) -> None:
     """The nights, the weeks, and a pull request that changes a mart."""
     project = redshift_project
     project.write_events("new.json", event(9, userId="8"))
     jobs = {name: job["execute_steps"] for name, job in cloud_jobs().items()}
-    with closing(Session(runner)) as project.runner:
-        project.load()
-        for step in [*jobs["nightly"], *jobs["weekly"]]:
-            project.dbt(*step.split()[1:])
+    project.load()
+    for step in [*jobs["nightly"], *jobs["weekly"]]:
+        project.dbt(*step.split()[1:])
     assert project.query("select user_id from dim_users order by 1") == [(7,), (8,)]
 
-    project.runner = runner
     project.with_artifacts()
     project.dbt("parse")
     state = shutil.copytree(project.folder / "target", project.folder / "production")

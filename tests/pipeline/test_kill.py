@@ -72,19 +72,26 @@ class Log:
         self.path = project.with_log()
         self.read_to = self.path.stat().st_size if self.path.exists() else 0
         self.text = b""
+        self.statements = 0
 
     def read(self) -> str:
         """All that it says."""
-        if self.path.exists():
-            with self.path.open("rb") as log:
-                log.seek(self.read_to)
-                self.text += log.read()
-                self.read_to = log.tell()
+        self._read_on()
         return self.text.decode("utf-8", "replace")
 
     def count(self) -> int:
         """How many statements were sent."""
-        return self.read().count("]: On ")
+        self._read_on()
+        return self.statements
+
+    def _read_on(self) -> None:
+        if self.path.exists() and self.path.stat().st_size > self.read_to:
+            with self.path.open("rb") as log:
+                log.seek(self.read_to)
+                lines, end, _ = log.read().rpartition(b"\n")
+            self.read_to += len(lines + end)
+            self.text += lines + end
+            self.statements += lines.count(b"]: On ")
 
 
 def begin(project: Project, command: tuple[str, ...]) -> Command:

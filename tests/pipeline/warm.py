@@ -64,6 +64,8 @@ WARM_PROJECT = {
     "tests/test.sql": "select * from {{ ref('model') }}",
 }
 
+COMPILED: dict[tuple, object] = {}
+
 
 @dataclass
 class Run:
@@ -251,18 +253,22 @@ def warm_up() -> None:
     import dbt.task.retry
     import parsedatetime
     import sqlparse
+    from dbt.plugins.manager import PluginManager
     from dbt_common.behavior_flags import BehaviorFlagRendered
     from dbt_common.clients.jinja import template_cache
     from dbt_common.events import base_types
     from dbt_common.events.event_manager import EventManager
+    from jinja2 import Environment
 
     EventManager.fire_event = partialmethod(fire_event, EventManager.fire_event)
     base_types.ParseDict = partial(message, parse=base_types.ParseDict)
     parsedatetime.Constants = cache(parsedatetime.Constants)  # for each column of each answer
-    # It searches all modules for what to say in a message, at each start for each flag, and
-    # redshift_connector for who opens a connection: the frames are enough.
+    # It looks through all installed packages, for each command.
+    PluginManager.get_prefixed_modules = cache(PluginManager.get_prefixed_modules)
+    Environment.compile = partialmethod(compiled, Environment.compile)
+    # It searches all modules for what to say in a message, at each start for each flag.
     BehaviorFlagRendered._default_source = staticmethod(lambda: "an adapter")
-    inspect.stack = lambda: [(frame,) for frame, _ in traceback.walk_stack(sys._getframe(1))]
+    show_frames_alone()
     sqlparse.split = partial(statements, split=sqlparse.split)
     with tempfile.TemporaryDirectory() as folder:
         for name, text in WARM_PROJECT.items():
@@ -278,6 +284,12 @@ def warm_up() -> None:
                 template_cache.get_node_template(macro)
 
 
+def show_frames_alone() -> None:
+    """Leaves out of inspect.stack what redshift_connector has no need of, as it looks for who
+    opens a connection: the source lines, for which all modules are searched."""
+    inspect.stack = lambda: [(frame,) for frame, _ in traceback.walk_stack(sys._getframe(1))]
+
+
 def fire_event(manager, fire: Callable, event, level=None, *rest, **options) -> None:
     """Fires an event of dbt, unless it is for debugging, there is no such log, and it is not a
     macro's, which load_staging.py hears. To make their messages takes a quarter of a run."""
@@ -287,6 +299,14 @@ def fire_event(manager, fire: Callable, event, level=None, *rest, **options) -> 
         or any(logger.level == "debug" for logger in manager.loggers)
     ):
         fire(manager, event, level, *rest, **options)
+
+
+def compiled(environment, compile: Callable, source, *rest, **options):
+    """The code of a template, compiled once for each kind of environment."""
+    key = (type(environment), source, *rest, *options.items())
+    if key not in COMPILED:
+        COMPILED[key] = compile(environment, source, *rest, **options)
+    return COMPILED[key]
 
 
 def message(values: dict, empty, parse: Callable):
