@@ -199,11 +199,12 @@ class RedshiftProject(Project):
         """Makes S3 hold what the input's folders hold."""
         s3, folder = self.cluster.s3, self.folder / "input"
         present = {path.relative_to(folder).as_posix(): path for path in input_files(folder)}
-        listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="log_data").get("Contents", [])
-        listed += s3.list_objects_v2(Bucket=BUCKET, Prefix="song_data").get("Contents", [])
-        tags = {entry["Key"]: entry["ETag"].strip('"') for entry in listed}
-        for key in tags.keys() - present.keys():
-            s3.delete_object(Bucket=BUCKET, Key=key)
+        tags = {
+            entry["Key"]: entry["ETag"].strip('"')
+            for entry in listed_objects(self.cluster)
+            if entry["Key"].startswith(("log_data", "song_data"))
+        }
+        delete_objects(self.cluster, *(tags.keys() - present.keys()))
         for key, path in present.items():
             content = path.read_bytes()
             if tags.get(key) != hashlib.md5(content).hexdigest():
@@ -397,9 +398,19 @@ def clear(cluster: FakeRedshift) -> None:
             end $$
             """
         )
-    objects = cluster.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
-    for entry in objects:
-        cluster.s3.delete_object(Bucket=BUCKET, Key=entry["Key"])
+    delete_objects(cluster, *(entry["Key"] for entry in listed_objects(cluster)))
+
+
+def listed_objects(cluster: FakeRedshift) -> list[dict]:
+    """The objects in the stand-in's bucket."""
+    return cluster.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+
+
+def delete_objects(cluster: FakeRedshift, *keys: str) -> None:
+    """Deletes objects of the stand-in's bucket, all at once."""
+    if keys:
+        objects = {"Objects": [{"Key": key} for key in keys]}
+        cluster.s3.delete_objects(Bucket=BUCKET, Delete=objects)
 
 
 def with_small_input(project: Project) -> Project:

@@ -104,15 +104,15 @@ def test_a_build_whose_connection_is_cut(redshift_project: RedshiftProject) -> N
     """At each statement by which a model replaces plays; the next build goes on."""
     project = redshift_project
     loads = with_more_days(project)
-    for point, statement in (
-        ("before", r'^delete from "\w+"."\w+"."fct_songplays"'),
-        ("after", r'^delete from "\w+"."\w+"."fct_songplays"'),
-        ("after", r'^insert into "\w+"."\w+"."fct_songplays"'),
-        ("after", r'^delete from "\w+"."\w+"."int_heard_songs"'),
-        ("after", r'^alter table "\w+"."\w+"."dim_songs" rename'),
+    for point, statement, model in (
+        ("before", 'delete from "dev"."sparkify"."fct_songplays"', "fct_songplays"),
+        ("after", 'delete from "dev"."sparkify"."fct_songplays"', "fct_songplays"),
+        ("after", 'insert into "dev"."sparkify"."fct_songplays"', "fct_songplays"),
+        ("after", 'delete from "dev"."sparkify_intermediate"."int_heard_songs"', "int_heard_songs"),
+        ("after", 'alter table "dev"."sparkify"."dim_songs" rename', "dim_songs"),
     ):
-        project.cluster.faults.cut(point, statement)
-        run = begin(project, RUN).wait()
+        project.cluster.faults.cut(point, f"^{statement}")
+        run = begin(project, (*RUN, "--select", f"+{model}")).wait()
         assert run.code == 1
         assert "Failure in model" in run.output
         assert_consistent(project)
