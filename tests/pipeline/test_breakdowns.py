@@ -17,9 +17,9 @@ from .test_kill import (
     assert_consistent,
     assert_loaded_once,
     begin,
-    run_through,
+    with_more_days,
+    with_small_batches,
     write_first_days,
-    write_more_days,
 )
 from .test_star import assert_star
 from .warm import Command, Run
@@ -34,19 +34,6 @@ def until(condition: Callable[[], bool], running: Command) -> None:
         assert time.monotonic() < end
         assert running.poll() is None, running.wait().text
         time.sleep(0.002)
-
-
-def with_more_days(project: Project) -> list[Load]:
-    """Loads and builds the first days, loads the others; the files of both."""
-    write_first_days(project)
-    first = Load(input_files(project.events), input_files(project.songs))
-    run_through(project, LOAD)
-    run_through(project, RUN)
-    write_more_days(project)
-    run_through(project, LOAD)
-    events = [path for path in input_files(project.events) if path not in first.events]
-    songs = [path for path in input_files(project.songs) if path not in first.songs]
-    return [first, Load(events, songs)]
 
 
 def assert_says(run: Run, *said: str) -> None:
@@ -76,13 +63,14 @@ def test_a_cluster_that_restarts_during_a_load(redshift_project: RedshiftProject
         project.cluster.restart()
         assert_says(running.wait(), LOST)
     assert_consistent(project)
-    run_through(project, LOAD)
+    project.load()
     assert_loaded_once(project)
 
 
 def test_a_load_whose_connection_is_cut(redshift_project: RedshiftProject) -> None:
     """At each statement of a batch; the next load goes on."""
     project = redshift_project
+    with_small_batches(project)
     write_first_days(project)
     for point, statement in (
         ("before", r"^(?-i:begin)"),  # dbt's own are in upper case
@@ -96,7 +84,7 @@ def test_a_load_whose_connection_is_cut(redshift_project: RedshiftProject) -> No
         project.cluster.faults.cut(point, statement)
         assert_says(begin(project, LOAD).wait(), LOST)
         assert_consistent(project)
-    run_through(project, LOAD)
+    project.load()
     assert_loaded_once(project)
 
 
@@ -117,7 +105,7 @@ def test_a_build_whose_connection_is_cut(redshift_project: RedshiftProject) -> N
         assert "Failure in model" in run.output
         assert_consistent(project)
         project.marts()  # there they are
-    run_through(project, RUN)
+    project.dbt("run")
     assert_star(project, *loads)
 
 
@@ -136,7 +124,7 @@ def test_a_build_cut_at_the_commit_of_its_plays(
     project.cluster.faults.cut(point, "^commit")
     assert running.wait().code == 1
     assert project.query(plays) == [(3 if point == "after" else 0,)]
-    run_through(project, RUN)
+    project.dbt("run")
     assert_star(project, *loads)
 
 
@@ -170,7 +158,7 @@ def test_a_build_on_a_full_disk(local_project: Project) -> None:
     assert "Failure in model fct_songplays" in run.output
     assert "Could not write file" in run.output
     assert_consistent(project)
-    run_through(project, RUN)
+    project.dbt("run")
     assert_star(project, Load(input_files(project.events), input_files(project.songs)))
 
 
