@@ -2,7 +2,10 @@
 
 import os
 
+import pytest
 
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """What `--numprocesses auto` means: half as many again as there are cores. Much of what a test
     does is to wait for the processes that it started."""
