@@ -24,10 +24,6 @@ def assert_star(project: Project, *loads: Load) -> None:
         assert found == [tuple(row.values()) for row in expected_tables[table]], table
 
 
-# The others are in test_analyses.
-@pytest.mark.parametrize(
-    ("engine", "data"), [("local", "sample"), ("redshift", "real")], indirect=["data"]
-)
 def test_the_star_is_the_expected_one(
     new_project: Callable[..., Project], engine: str, data: Path
 ) -> None:
