@@ -19,6 +19,7 @@ import psycopg
 from moto.server import ThreadedMotoServer
 from psycopg import sql
 
+from .backend import Backends
 from .copy_serve import ERROR_STYLES
 from .faults import Faults
 from .postgres import PostgresServer, is_open_to_all
@@ -203,6 +204,7 @@ class FakeRedshift:
         self._log = SystemLog(self.admin())
         settings = Settings(
             socket=socket_path(self._folder),
+            backends=Backends(socket_path(self._folder)),
             database=DATABASE,
             region=self.region,
             error_style=self.error_style,

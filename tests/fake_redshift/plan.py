@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from . import ddl, refuse
 from .copy_command import CopyCommand, parse_copy
 from .errors import RedshiftError, not_supported, syntax_error
 from .relations import relations
 from .rewrite import OWN_SCHEMA, Rewriter, rewrite
-from .tokens import Statement, literal
+from .tokens import Statement, literal, split
 
 PLACEHOLDER = f"set {OWN_SCHEMA}.placeholder = ''"
 _REDSHIFT_SETTINGS = {
@@ -53,8 +54,16 @@ class Plan:
         return self.copy is not None or self.commits_first
 
 
-def make_plan(statement: Statement) -> Plan:
-    """The plan for a statement; raises RedshiftError for one that Redshift refuses."""
+@lru_cache(maxsize=4096)  # dbt sends most texts again in its next run
+def make_plan(sql: str) -> Plan | None:
+    """The plan for the one statement of a text, None if there is none. Raises RedshiftError for
+    more of them, and for one that Redshift refuses."""
+    statements = split(sql)
+    if len(statements) > 1:
+        raise RedshiftError("cannot insert multiple commands into a prepared statement", "42601")
+    if not statements:
+        return None
+    (statement,) = statements
     try:
         plan = _plan(statement)
     except (LookupError, StopIteration, ValueError) as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from . import copy_serve, wire
+from .backend import Backend, Backends
 from .errors import RedshiftError
 from .faults import Faults
 from .plan import Plan, make_plan
@@ -26,6 +27,7 @@ from .wire import Message
 
 _KEPT_PARAMETERS = ("user", "database", "application_name", "client_encoding", "options")
 _REPORTED = {"server_version": "8.0.2"}
+_ENDS = ("rollback", "commit", "end", "abort")
 _TEXT, _VARCHAR = 25, 1043
 _SHOWN_TYPES = {_TEXT: _VARCHAR}
 
@@ -51,6 +53,7 @@ class Settings:
     """
 
     socket: Path
+    backends: Backends
     database: str
     region: str
     error_style: str
@@ -100,6 +103,8 @@ class Session:
         self._skipping = False
         self._failed = False
         self._silent = False
+        self._backend: Backend | None = None
+        self._ends = False
         self.status = b"I"
         self.pid = 0
         self.user = ""
@@ -123,7 +128,10 @@ class Session:
             for task in (backend, client):
                 task.cancel()
             await asyncio.gather(backend, client, return_exceptions=True)
-            self._backend_writer.close()
+            if self._ends and self.status == b"I" and not self._answers:
+                await self.settings.backends.give_back(self._backend)
+            else:
+                self._backend.writer.close()
 
     # Connecting
 
@@ -143,8 +151,7 @@ class Session:
         self.user = parameters.get("user", "")
         if not await self._authenticate(parameters):
             return False
-        await self._connect_backend(parameters)
-        return True
+        return await self._connect_backend(parameters)
 
     async def _authenticate(self, parameters: dict[str, str]) -> bool:
         if self.settings.faults.take_login():
@@ -170,14 +177,17 @@ class Session:
             return False
         return True
 
-    async def _connect_backend(self, parameters: dict[str, str]) -> None:
-        path = self.settings.socket
-        self._backend_reader, self._backend_writer = await asyncio.open_unix_connection(
-            str(path), limit=1 << 20
-        )
+    async def _connect_backend(self, parameters: dict[str, str]) -> bool:
         kept = {k: v for k, v in parameters.items() if k in _KEPT_PARAMETERS}
-        self._backend_writer.write(wire.startup(kept))
-        self._answers.append(_Answers(forwards=True, sends_ready=True))
+        self._backend = await self.settings.backends.take(kept)
+        for message in self._backend.greeting:
+            if message.kind == b"K":
+                (self.pid,) = struct.unpack_from("!I", message.body)
+            self._writer.write(_as_reported(message).encode())
+        if self._backend.greeting[-1].kind == b"E":
+            self._backend.writer.close()
+            return False
+        return True
 
     async def _cancel(self, body: bytes) -> None:
         _, writer = await asyncio.open_unix_connection(str(self.settings.socket))
@@ -189,7 +199,7 @@ class Session:
 
     async def _read_backend(self) -> None:
         while True:
-            message = await wire.read_message(self._backend_reader)
+            message = await wire.read_message(self._backend.reader)
             if message.kind == b"Z":
                 self.status = message.body
                 answers = self._answers.popleft()
@@ -198,10 +208,7 @@ class Session:
                 if not answers.done.done():
                     answers.done.set_result(answers.messages)
             elif message.kind == b"S":
-                name, _ = wire.split_cstring(message.body)
-                if name in _REPORTED:
-                    message = wire.parameter_status(name, _REPORTED[name])
-                self._writer.write(message.encode())
+                self._writer.write(_as_reported(message).encode())
             elif self._answers and not self._answers[0].forwards:
                 self._answers[0].messages.append(message)
                 if message.kind == b"G":
@@ -211,9 +218,7 @@ class Session:
             await self._writer.drain()
 
     async def _forward(self, message: Message) -> None:
-        if message.kind == b"K":
-            (self.pid,) = struct.unpack_from("!I", message.body)
-        elif message.kind == b"T":
+        if message.kind == b"T":
             message = Message(b"T", wire.replace_types(message.body, _SHOWN_TYPES))
         elif message.kind == b"E":
             fields = wire.read_fields(message.body)
@@ -276,15 +281,16 @@ class Session:
         while True:
             message = await wire.read_message(self._reader)
             if message.kind == b"X":
+                self._ends = True
                 raise ConnectionCut
             if self._skipping and message.kind != b"S":
                 continue
             handler = handlers.get(message.kind)
             if handler is None:
-                self._backend_writer.write(message.encode())
+                self._backend.writer.write(message.encode())
             else:
                 await handler(message)
-            await self._backend_writer.drain()
+            await self._backend.writer.drain()
 
     async def _on_parse(self, message: Message) -> None:
         name, at = wire.split_cstring(message.body)
@@ -296,25 +302,14 @@ class Session:
             return
         self._statements[name], self._parsed = plan, sql
         text = plan.sql if plan else sql
-        self._backend_writer.write(wire.parse(name, text, message.body[at:]).encode())
+        self._backend.writer.write(wire.parse(name, text, message.body[at:]).encode())
 
     async def _plan_one(self, sql: str) -> Plan | None:
-        statements = split(sql)
-        if len(statements) > 1:
-            raise RedshiftError(
-                "cannot insert multiple commands into a prepared statement", "42601"
-            )
-        if not statements:
-            return None
-        if self.status == b"E" and statements[0].word(0) not in (
-            "rollback",
-            "commit",
-            "end",
-            "abort",
-        ):
+        if self.status == b"E" and (found := split(sql)) and found[0].word(0) not in _ENDS:
             return Plan(sql, "select 1")
-        plan = make_plan(statements[0])
-        await self._check_plan(plan)
+        plan = make_plan(sql)
+        if plan is not None:
+            await self._check_plan(plan)
         return plan
 
     async def _check_plan(self, plan: Plan) -> None:
@@ -333,13 +328,13 @@ class Session:
         portal, at = wire.split_cstring(message.body)
         statement, _ = wire.split_cstring(message.body, at)
         self._portals[portal] = self._statements.get(statement)
-        self._backend_writer.write(message.encode())
+        self._backend.writer.write(message.encode())
 
     async def _on_execute(self, message: Message) -> None:
         portal, _ = wire.split_cstring(message.body)
         plan = self._portals.get(portal)
         if plan is None:
-            self._backend_writer.write(message.encode())
+            self._backend.writer.write(message.encode())
             return
         try:
             self._take_fault(plan)
@@ -351,7 +346,7 @@ class Session:
             await self._refuse(error, plan.statement)
             return
         self.begin_statement(plan)
-        self._backend_writer.write(message.encode())
+        self._backend.writer.write(message.encode())
         if plan.inserts_into:
             await self._settle()
             if self._failed:
@@ -363,7 +358,7 @@ class Session:
         self._skipping = self._failed = False
         await self._set_pending_copy_id()
         self._answers.append(_Answers(forwards=True, sends_ready=True))
-        self._backend_writer.write(message.encode())
+        self._backend.writer.write(message.encode())
 
     async def _on_query(self, message: Message) -> None:
         sql, _ = wire.split_cstring(message.body)
@@ -392,7 +387,7 @@ class Session:
             return
         self.begin_statement(plan)
         answers = self._expect(forwards=True)
-        self._backend_writer.write(wire.query(plan.sql).encode())
+        self._backend.writer.write(wire.query(plan.sql).encode())
         await answers.done
         if plan.inserts_into and not self._failed:
             await self.note_insert(plan.inserts_into)
@@ -443,7 +438,7 @@ class Session:
         """Run SQL in the client's own PostgreSQL session; raises RedshiftError."""
         await self._settle()
         answers = self._expect(forwards=False)
-        self._backend_writer.write(wire.query(sql).encode())
+        self._backend.writer.write(wire.query(sql).encode())
         return await self._result(answers)
 
     async def _result(self, answers: _Answers) -> list[list[str | None]]:
@@ -457,20 +452,20 @@ class Session:
     async def start_copy(self, sql: str) -> _Answers:
         """Begin a COPY FROM STDIN in the client's session; raises RedshiftError."""
         answers = self._expect(forwards=False)
-        self._backend_writer.write(wire.query(sql).encode())
+        self._backend.writer.write(wire.query(sql).encode())
         await asyncio.wait({answers.done, answers.copying}, return_when=asyncio.FIRST_COMPLETED)
         if answers.done.done():
             await self._result(answers)
         return answers
 
     async def copy_data(self, chunk: bytes) -> None:
-        self._backend_writer.write(Message(b"d", chunk).encode())
-        await self._backend_writer.drain()
+        self._backend.writer.write(Message(b"d", chunk).encode())
+        await self._backend.writer.drain()
 
     async def end_copy(self, answers: _Answers, failure: str | None = None) -> None:
         """Finish a COPY; raises RedshiftError if it failed, which it does with a `failure`."""
         message = wire.COPY_DONE if failure is None else wire.copy_fail(failure)
-        self._backend_writer.write(message.encode())
+        self._backend.writer.write(message.encode())
         await self._result(answers)
 
     def notify(self, text: str) -> None:
@@ -490,7 +485,7 @@ class Session:
     async def _settle(self) -> None:
         """Have PostgreSQL answer all that it was sent, so that it is idle."""
         answers = self._expect(forwards=True)
-        self._backend_writer.write(wire.SYNC.encode())
+        self._backend.writer.write(wire.SYNC.encode())
         await answers.done
 
     async def _refuse(self, error: RedshiftError, sql: str) -> None:
@@ -540,6 +535,7 @@ class Proxy:
         for task in list(self._sessions):
             task.cancel()
         await asyncio.gather(*self._sessions, return_exceptions=True)
+        self.settings.backends.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -551,6 +547,15 @@ class Proxy:
         finally:
             self._sessions.discard(task)
             writer.close()
+
+
+def _as_reported(message: Message) -> Message:
+    """A message in which PostgreSQL tells of itself, as Redshift would."""
+    if message.kind == b"S":
+        name, _ = wire.split_cstring(message.body)
+        if name in _REPORTED:
+            return wire.parameter_status(name, _REPORTED[name])
+    return message
 
 
 def socket_path(folder: Path) -> Path:

@@ -25,7 +25,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial, partialmethod
+from functools import cache, lru_cache, partial, partialmethod
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -269,7 +269,7 @@ def warm_up() -> None:
     # It searches all modules for what to say in a message, at each start for each flag.
     BehaviorFlagRendered._default_source = staticmethod(lambda: "an adapter")
     show_frames_alone()
-    sqlparse.split = partial(statements, split=sqlparse.split)
+    sqlparse.split = partial(statements, split=lru_cache(1000)(sqlparse.split))
     with tempfile.TemporaryDirectory() as folder:
         for name, text in WARM_PROJECT.items():
             Path(folder, name).parent.mkdir(exist_ok=True)
