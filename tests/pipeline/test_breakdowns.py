@@ -100,7 +100,7 @@ def test_a_build_whose_connection_is_cut(redshift_project: RedshiftProject) -> N
         ("after", 'alter table "dev"."sparkify"."dim_songs" rename', "dim_songs"),
     ):
         project.cluster.faults.cut(point, f"^{statement}")
-        run = begin(project, (*RUN, "--select", f"+{model}")).wait()
+        run = project.run(*RUN, "--select", f"+{model}", "--target", project.target)
         assert run.code == 1
         assert "Failure in model" in run.output
         assert_consistent(project)

@@ -208,67 +208,65 @@ class Undisturbed:
     marts: list[dict[str, list[tuple]]] = field(default_factory=list)
 
 
-UNDISTURBED: dict[str, Undisturbed] = {}
-
-
-@pytest.fixture
-def undisturbed(new_project: Callable[..., Project], engine: str) -> Undisturbed:
-    """One for each engine and worker."""
-    if engine not in UNDISTURBED:
-        project, found = with_small_batches(new_project(engine)), Undisturbed()
-        for stage, (write, commands) in enumerate(STAGES):
-            write(project)
-            for command in commands:
-                found.sent[stage, command] = run_through(project, command)
-            found.marts.append(project.marts())
-        assert_loaded_once(project)
-        if isinstance(project, RedshiftProject):
-            clear(project.cluster)
-        UNDISTURBED[engine] = found
-    return UNDISTURBED[engine]
-
-
-def trials(**counts: int) -> list[tuple[str, int]]:
-    """Engines, each with numbers of trials."""
-    return [(engine, n) for engine in counts for n in range(counts[engine] * soak_factor())]
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize(("engine", "trial"), trials(local=3, redshift=1), indirect=["engine"])
-def test_a_kill_at_any_moment(
-    new_project: Callable[..., Project], engine: str, trial: int, undisturbed: Undisturbed
-) -> None:
-    """Each command of each stage is killed up to twice, then runs through.
-
-    SPARKIFY_KILL_SEED repeats the moments of a trial, as far as processes can be timed.
-    """
-    seed = os.environ.get("SPARKIFY_KILL_SEED") or f"{random.getrandbits(32):08x}"
-    print(f"SPARKIFY_KILL_SEED={seed}")
-    chance = random.Random(f"{seed} {engine} {trial}")
-    project = with_small_batches(new_project(engine))
+def run_undisturbed(project: Project) -> Undisturbed:
+    """Runs all stages through."""
+    found = Undisturbed()
     for stage, (write, commands) in enumerate(STAGES):
         write(project)
         for command in commands:
-            sent = [0, *undisturbed.sent[stage, command]]
-            for _ in range(2):
-                # Uniform in the time in which the command is at the database. To count
-                # statements makes up for a machine that is now faster, now slower.
-                moment = chance.uniform(0.9 * sent[1], sent[-1] + 0.1)
-                number = bisect.bisect(sent, moment) - 1
-                log = Log(project)
-                running = begin(project, command)
-                delay = moment - sent[number]
-                was_killed = kill_when(running, lambda: log.count() >= number, delay)  # noqa: B023
-                print(
-                    f"{' '.join(command[:3])}: {'killed' if was_killed else 'ended'} after"
-                    f" {log.count()} of {len(sent) - 1} statements"
-                )
-                assert_consistent(project)
-                if not was_killed:
-                    break
-            run_through(project, command)
-        assert project.marts() == undisturbed.marts[stage]
-        assert_loaded_once(project)
+            found.sent[stage, command] = run_through(project, command)
+        found.marts.append(project.marts())
+    assert_loaded_once(project)
+    return found
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("engine", "trials"), [("local", 3), ("redshift", 1)], indirect=["engine"])
+def test_a_kill_at_any_moment(
+    new_project: Callable[..., Project], engine: str, trials: int
+) -> None:
+    """In each trial each command of each stage is killed up to twice, then runs through.
+
+    SPARKIFY_KILL_SEED repeats the moments of a run, as far as processes can be timed.
+    """
+    seed = os.environ.get("SPARKIFY_KILL_SEED") or f"{random.getrandbits(32):08x}"
+    print(f"SPARKIFY_KILL_SEED={seed}")
+    undisturbed = run_undisturbed(with_small_batches(new_project(engine)))
+    for trial in range(trials * soak_factor()):
+        print(f"trial {trial}")
+        project = with_small_batches(new_project(engine))
+        if isinstance(project, RedshiftProject):
+            clear(project.cluster)
+        chance = random.Random(f"{seed} {engine} {trial}")
+        for stage, (write, commands) in enumerate(STAGES):
+            write(project)
+            for command in commands:
+                run_and_kill(project, command, undisturbed.sent[stage, command], chance)
+                run_through(project, command)
+            assert project.marts() == undisturbed.marts[stage]
+            assert_loaded_once(project)
+
+
+def run_and_kill(
+    project: Project, command: tuple[str, ...], sent: list[float], chance: random.Random
+) -> None:
+    """Kills a command at up to two moments, given when it sends its statements."""
+    sent = [0, *sent]
+    for _ in range(2):
+        # Uniform in the time in which the command is at the database. To count
+        # statements makes up for a machine that is now faster, now slower.
+        moment = chance.uniform(0.9 * sent[1], sent[-1] + 0.1)
+        number = bisect.bisect(sent, moment) - 1
+        log = Log(project)
+        running = begin(project, command)
+        was_killed = kill_when(running, lambda: log.count() >= number, moment - sent[number])  # noqa: B023
+        print(
+            f"{' '.join(command[:3])}: {'killed' if was_killed else 'ended'} after"
+            f" {log.count()} of {len(sent) - 1} statements"
+        )
+        assert_consistent(project)
+        if not was_killed:
+            break
 
 
 # --- chosen moments ------------------------------------------------------------
