@@ -23,7 +23,7 @@ LOST = (
 AGAIN = "Nothing of this batch was loaded; run load_staging.py again."
 OUT_OF_MEMORY = "DBT_DUCKDB_MEMORY sets what DuckDB may take."
 CONFLICT = re.compile(
-    "^1023|deadlock detected|conflict with concurrent transaction|already exists"
+    "^10(18|23)|deadlock detected|conflict with concurrent transaction|already exists"
     "|[Aa]nother load .*came in between"
 )
 HINTS = {
@@ -31,6 +31,7 @@ HINTS = {
     r"/\.dbt' does not exist": NO_PROFILE,
     "Could not set lock on file": "Another process has the database open; try again once it ends.",
     "Broken ?[Pp]ipe|Connection reset": LOST,
+    "^1018$": f"(A table that is not in Redshift's snapshot.) {AGAIN}",
     "^1023$": f"(Redshift's serializable isolation violation.) {AGAIN}",
     "deadlock detected|conflict with concurrent transaction|already exists|another load": AGAIN,
     "Out of Memory Error": OUT_OF_MEMORY,

@@ -2,13 +2,14 @@
 
 from .cluster import BUCKET, DATABASE, USER, FakeRedshift
 from .errors import RedshiftError
-from .faults import DEADLOCK, SERIALIZABLE_VIOLATION, Faults
+from .faults import DEADLOCK, NOT_IN_SNAPSHOT, SERIALIZABLE_VIOLATION, Faults
 from .server import LoggedStatement
 
 __all__ = [
     "BUCKET",
     "DATABASE",
     "DEADLOCK",
+    "NOT_IN_SNAPSHOT",
     "SERIALIZABLE_VIOLATION",
     "USER",
     "FakeRedshift",

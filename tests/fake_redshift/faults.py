@@ -11,6 +11,7 @@ SERIALIZABLE_VIOLATION = RedshiftError(
     detail="Serializable isolation violation on table - 100001, transactions forming the cycle "
     "are: 1001, 1002 (pid:1)",
 )
+NOT_IN_SNAPSHOT = RedshiftError("1018", detail="Relation does not exist.")
 DEADLOCK = RedshiftError(
     "deadlock detected", "40P01", detail="Process 1 waits for AccessExclusiveLock on relation."
 )

@@ -35,7 +35,8 @@ class Plan:
     copy: set for a COPY from S3, which the proxy serves itself; sql then does nothing.
     commits_first: TRUNCATE, which ends the open transaction. outside_transaction: the command's
     name if it is refused inside a transaction block. merge_source: a relation that must be a table.
-    inserts_into: the target of an INSERT, noted for sys_query_detail. body: the statement without
+    inserts_into: the target of an INSERT, noted for sys_query_detail. reads: whether it may read
+    tables. body: the statement without
     the comments around it.
     """
 
@@ -47,6 +48,7 @@ class Plan:
     outside_transaction: str | None = None
     merge_source: str | None = None
     inserts_into: str | None = None
+    reads: bool = False
     body: str = ""
 
     @property
@@ -69,6 +71,7 @@ def make_plan(sql: str) -> Plan | None:
     except (LookupError, StopIteration, ValueError) as error:
         raise syntax_error("end of input") from error
     plan.body = statement.source(0, len(statement))
+    plan.reads = statement.word(0) in _QUERIES | {"create"}
     return plan
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from . import copy_serve, wire
 from .backend import Backend, Backends
 from .errors import RedshiftError
-from .faults import Faults
+from .faults import NOT_IN_SNAPSHOT, Faults
 from .plan import Plan, make_plan
 from .postgres import PORT
 from .system_log import SystemLog
@@ -27,6 +27,16 @@ from .wire import Message
 
 _KEPT_PARAMETERS = ("user", "database", "application_name", "client_encoding", "options")
 _REPORTED = {"server_version": "8.0.2"}
+# A relation that was created after the transaction's snapshot is empty to PostgreSQL. Those that
+# the transaction drops itself are no longer in the catalog either.
+_READ_BUT_NOT_IN_SNAPSHOT = """
+    select relation from pg_locks
+    where pid = pg_backend_pid() and locktype = 'relation'
+        and database = (select oid from pg_database where datname = current_database())
+    group by relation
+    having bool_and(mode <> 'AccessExclusiveLock')
+        and not exists (select from pg_class where oid = relation)
+"""
 _ENDS = ("rollback", "commit", "end", "abort")
 _TEXT, _VARCHAR = 25, 1043
 _SHOWN_TYPES = {_TEXT: _VARCHAR}
@@ -347,12 +357,15 @@ class Session:
             return
         self.begin_statement(plan)
         self._backend.writer.write(message.encode())
-        if plan.inserts_into:
+        if plan.inserts_into or self._has_snapshot_for(plan):
             await self._settle()
             if self._failed:
                 self._skipping = True
-            else:
-                await self.note_insert(plan.inserts_into)
+                return
+            try:
+                await self._end_with(plan)
+            except RedshiftError as error:
+                await self._refuse(error, plan.statement)
 
     async def _on_sync(self, message: Message) -> None:
         self._skipping = self._failed = False
@@ -389,7 +402,17 @@ class Session:
         answers = self._expect(forwards=True)
         self._backend.writer.write(wire.query(plan.sql).encode())
         await answers.done
-        if plan.inserts_into and not self._failed:
+        if not self._failed:
+            await self._end_with(plan)
+
+    def _has_snapshot_for(self, plan: Plan) -> bool:
+        return plan.reads and self.status == b"T"
+
+    async def _end_with(self, plan: Plan) -> None:
+        """What follows a statement that PostgreSQL has run; raises RedshiftError."""
+        if self._has_snapshot_for(plan) and await self.query(_READ_BUT_NOT_IN_SNAPSHOT):
+            raise NOT_IN_SNAPSHOT
+        if plan.inserts_into:
             await self.note_insert(plan.inserts_into)
 
     async def note_insert(self, table: str) -> None:

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_redshift import BUCKET, DEADLOCK, SERIALIZABLE_VIOLATION, RedshiftError
+from tests.fake_redshift import (
+    BUCKET,
+    DEADLOCK,
+    NOT_IN_SNAPSHOT,
+    SERIALIZABLE_VIOLATION,
+    RedshiftError,
+)
 
 from .conftest import MARTS, NO_UNIT_TESTS, RedshiftProject, event, song
 
@@ -415,6 +421,7 @@ def test_a_song_that_redshift_compares_as_duckdb_does(redshift_project: Redshift
     [
         (SERIALIZABLE_VIOLATION, r'copy "sparkify_raw"."staging_songs"'),
         (DEADLOCK, r'copy "sparkify_raw"."staging_songs"'),
+        (NOT_IN_SNAPSHOT, r'insert into "sparkify_raw"."loads"'),
         (RedshiftError('Relation "loads" already exists', "42P07"), r"create table if not exists"),
     ],
 )

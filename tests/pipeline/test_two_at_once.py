@@ -29,7 +29,8 @@ INCREMENTAL_MODELS = {
 }
 TRY_AGAIN = (
     "run load_staging.py again",  # what the loader says
-    "1023",  # Redshift: serializable isolation violation, for which `dbt retry` is the remedy
+    "1018",  # Redshift: not in the snapshot; `dbt retry` is the remedy, as it is of the next
+    "1023",  # Redshift: serializable isolation violation
     "deadlock detected",
     "already exists",
     "does not exist",

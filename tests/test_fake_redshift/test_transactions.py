@@ -115,6 +115,45 @@ def test_conflict_is_error_1023(db, connect):
     db.run("rollback")
 
 
+def test_a_table_that_the_snapshot_lacks_is_error_1018(db, connect):
+    """A table that was replaced after the first statement, or while that waited for it. The
+    transaction's own ones are no such tables. [DG:c_serial_isolation]"""
+    other = connect()
+    db.run("create table t as select 1 as a")
+    db.run("begin")
+    db.run("select * from t")
+    other.run("create table u as select 2 as a")
+    error = db.error("create table v as select * from u")
+    assert (error["C"], error["M"], error["D"]) == ("XX000", "1018", "Relation does not exist.")
+    assert db.error("select 1")["C"] == "25P02"
+    db.run("rollback")
+
+    db.run("create table w (a int)")
+    other.run("begin")
+    other.run("create table new as select 2 as a")
+    other.run("alter table t rename to old")
+    other.run("alter table new rename to t")
+    db.run("begin")
+    refused = []
+    waiting = threading.Thread(
+        target=lambda: refused.append(db.error("insert into w select * from t"))
+    )
+    waiting.start()
+    time.sleep(0.2)
+    other.run("commit")
+    waiting.join()
+    assert refused[0]["M"] == "1018"
+    db.run("rollback")
+
+    db.run("begin")
+    db.run("create table x as select * from t")
+    db.run("insert into w select * from x")
+    db.run("drop table x")
+    db.run("insert into w select a from t")
+    db.run("commit")
+    assert db.run("select * from w") == [(2,), (2,)]
+
+
 def test_lock_waits_for_the_other_transaction(db, connect):
     """[DG:r_LOCK]: blocks readers too, until the end."""
     other = connect()
