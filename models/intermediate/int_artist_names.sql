@@ -28,15 +28,24 @@ ranked as (
 
 ),
 
+catalog as (
+
+    select max(loaded_at) as loaded_at from songs
+
+),
+
 bearers as (
 
     select
-        artist_key,
-        artist_id
+        ranked.artist_key,
+        ranked.artist_id,
+        catalog.loaded_at as catalog_loaded_at
 
     from ranked
 
-    where bearer_rank = 1
+    cross join catalog
+
+    where ranked.bearer_rank = 1
 
 )
 

@@ -198,9 +198,33 @@ matched as (
 
 ),
 
-catalog as (
+song_catalog as (
 
     select max(loaded_at) as loaded_at from songs
+
+),
+
+name_catalog as (
+
+    select max(catalog_loaded_at) as loaded_at from artist_names
+
+),
+
+-- They differ if another build has made one of them anew; the older counts, and
+-- none if one was empty.
+catalog as (
+
+    select
+        case
+            when name_catalog.loaded_at < song_catalog.loaded_at
+                then name_catalog.loaded_at
+            when name_catalog.loaded_at >= song_catalog.loaded_at
+                then song_catalog.loaded_at
+        end as loaded_at
+
+    from song_catalog
+
+    cross join name_catalog
 
 ),
 

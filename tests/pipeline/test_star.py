@@ -163,6 +163,22 @@ def test_a_changed_catalogue_row_takes_its_plays_along(project: Project) -> None
     assert_star(project, Load(input_files(project.events), first), Load([], [changed]))
 
 
+def test_a_catalogue_that_another_build_makes_new(project: Project) -> None:
+    """One build has made some of its models when another loads and makes these anew. A play that
+    was matched with the names of before is matched again."""
+    project.load()
+    project.dbt("run")
+    project.write_events("a.json", event(11, song="Other", artist="Artist 9"))
+    project.load()
+    project.dbt("run", "--select", "int_songs", "int_artist_names")
+    project.write_songs("late.json", song(9))
+    project.load()
+    project.dbt("run", "--select", "int_songs")
+    project.dbt("run", "--select", "int_plays", "fct_songplays")
+    project.dbt("run")
+    assert_star(project, Load(input_files(project.events), input_files(project.songs)))
+
+
 def test_an_empty_first_build_goes_on_with_the_first_plays(project: Project) -> None:
     project.load("--select", "staging_songs")
     project.dbt("run")
