@@ -46,7 +46,11 @@ def test_the_star_is_the_expected_one(
     assert project.marts() == marts
 
 
-@pytest.mark.parametrize(("engine", "data"), [("local", "real")], indirect=True)
+@pytest.mark.parametrize(
+    ("engine", "data"),
+    [("local", "sample"), ("local", "real")],
+    indirect=True,
+)
 def test_the_order_of_loads_does_not_matter(
     new_project: Callable[..., Project], engine: str, data: Path
 ) -> None:

@@ -178,6 +178,23 @@ def test_terminate_backend_ends_the_session(db, connect):
         other.run("select 1")
 
 
+def test_the_next_client_finds_a_session_as_new(connect):
+    """Though it is one of PostgreSQL's that another client had."""
+    first = connect()
+    pid = first.value("select pg_backend_pid()")
+    first.run("create temp table kept (a int)")
+    first.run("set query_group to 'kept'")
+    first.run("set search_path to pg_catalog")
+    first.close()
+    end = time.monotonic() + 10
+    while (client := connect()).value("select pg_backend_pid()") != pid:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    client.refused("select * from kept", "does not exist")
+    assert client.run("show query_group") != [("kept",)]
+    assert client.value("select pg_last_copy_id()") == -1
+
+
 def test_session_settings(db):
     """[ADP:connections.py]"""
     db.run("set query_group to 'loads'")
