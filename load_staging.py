@@ -9,20 +9,19 @@ rows of the ledger. All SQL is in macros/loading/.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from click import ClickException
 from dbt.cli.options import MultiOption
 
-from loader import note
-from loader.files import File, file_list, find_files, is_s3, manifest, sample_keys
-from loader.joining import named
+from loader import Refused, in_words, note
+from loader.files import file_list, find_files, is_s3
+from loader.loading import load_batch, open_stage
 from loader.plan import Options, Source, Step, batches, steps
-from loader.stages import FolderStage, S3Stage
 from loader.warehouse import Conflict, Dbt
 
 ATTEMPTS = 4  # at a load that others come in between
@@ -65,8 +64,6 @@ def plan(dbt: Dbt, sources: list[Source], options: Options) -> None:
     for statement in [part["sql"] for part in told if "sql" in part]:
         click.echo(statement + ";\n")
     parts = [part for part in told if "sql" not in part]
-    if any(part["untold_count"] for part in parts) and not options.dry_run:
-        collect_rejected_rows(dbt)
     for part in parts:
         source = by_table[part["source_table"]]
         source.last_load = part["last_load"]
@@ -75,115 +72,38 @@ def plan(dbt: Dbt, sources: list[Source], options: Options) -> None:
 
 def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
     """Loads files batch by batch, each in one transaction."""
-    undo = step.undo
+    replaces = step.replaces
     for batch in batches(step.files, dbt.engine, options):
         if source.loaded and dbt.engine == "redshift":
             time.sleep(1)  # loads are told apart by the second there
         started = time.monotonic()
         size = sum(file.file_size for file in batch.files)
-        if not options.dry_run:
-            note(f"{source.table}: loading {len(batch.files):,} files, {size:,} bytes")
-        with open_stage(dbt) as stage:
-            files = batch.files if options.dry_run else stage.provide(batch)
-            request = {
-                "source_table": source.table,
-                "file_list": stage.write("files.json", file_list(files)),
-                "last_load": source.last_load,
-                "undo": undo,
-                "is_new_type": step.is_new_type,
-                "max_errors": options.max_errors,
-                "is_joined": batch.is_joined,
-            }
-            if dbt.engine == "redshift":
-                request["manifest"] = stage.write("manifest.json", manifest(files))
-                request["is_gzip"] = batch.is_gzip
-            read = batch.files if batch.is_joined else files
-            unknown = {} if options.dry_run else unknown_keys(dbt, source, read)
-            told = load_batch(dbt, request, files, options.dry_run, started)
+        request = {
+            "source_table": source.table,
+            "last_load": source.last_load,
+            "replaces": replaces,
+            "is_new_type": step.is_new_type,
+        }
         if options.dry_run:
-            click.echo(told["sql"] + ";\n")
+            load_batch(dbt, source, batch, request, dry_run=True)
             continue
-        for key, where in unknown.items():
-            note(f"{source.table}: no column takes the key {key}, seen in {where}")
-        source.is_replaced |= undo is not None
-        source.last_load, undo = told["load"], None
-        source.loaded += len(files)
-        source.rows += told["row_count"]
+        note(f"{source.table}: loading {len(batch.files):,} files, {size:,} bytes")
+        try:
+            result = load_batch(dbt, source, batch, request)
+        except Refused:
+            if not options.max_errors:
+                raise
+            note(f"{source.table}: reading these files object by object, to keep bad rows aside")
+            batch = replace(batch, is_joined=True, is_gzip=dbt.engine == "redshift")
+            result = load_batch(dbt, source, batch, request, options.max_errors)
+        source.is_replaced |= replaces is not None
+        source.last_load, replaces = result["load"], None
+        source.loaded += len(batch.files)
+        source.rows += result["row_count"]
+        source.rejected += result["rejected_count"]
         source.bytes += size
         source.seconds += time.monotonic() - started
-        if options.max_errors:
-            rejected = told["rejected_count"]
-            rejected = collect_rejected_rows(dbt) if rejected is None else rejected
-            source.rejected += rejected
-            options.max_errors -= rejected
-
-
-def load_batch(dbt: Dbt, request: dict, files: list[File], dry_run: bool, started: float) -> dict:
-    """What the macro load_batch tells. Where rows may be rejected, DuckDB reads a file that
-    turns out to be no JSON throughout line by line."""
-    paths = list(dict.fromkeys(file.path for file in files))
-    broken: list[int] = []
-    while True:
-        request |= {"broken": broken, "is_all_broken": len(broken) == len(paths)}
-        try:
-            (told,) = dbt.run_operation("load_batch", batch=request, dry_run=dry_run)
-            return told
-        except Conflict:
-            raise
-        except ClickException as error:
-            at_fault = [n for n, path in enumerate(paths) if f'"{path}"' in error.message]
-            if len(broken) < request["max_errors"] and set(at_fault) - set(broken):
-                broken = sorted({*broken, *at_fault})
-            else:
-                raise ClickException(refusal(dbt, error.message, files, started)) from None
-
-
-def collect_rejected_rows(dbt: Dbt) -> int:
-    """Has the rows kept that Redshift rejected; how many. It may tell of them late."""
-    rejected = 0
-    for _ in range(60):
-        (told,) = dbt.run_operation("collect_rejected_rows")
-        rejected += told["rejected"]
-        if not told["waiting"]:
-            return rejected
-        time.sleep(1)
-    raise ClickException(
-        "The good rows are loaded, but Redshift does not tell yet which rows it rejected: run"
-        " load_staging.py again, it asks again."
-    )
-
-
-def unknown_keys(dbt: Dbt, source: Source, files: list[File]) -> dict[str, str]:
-    """Keys that no column takes, at the beginning of some of the files, and in which."""
-    fold = str.lower if dbt.engine == "redshift" else str
-    known = {fold(column) for column in source.columns}
-    try:
-        return {key: name for key, name in sample_keys(files).items() if fold(key) not in known}
-    except ClickException as error:
-        note(f"{source.table}: cannot look for keys that no column takes: {error.message}")
-        return {}
-
-
-def refusal(dbt: Dbt, message: str, files: list[File], started: float) -> str:
-    """Why a batch was refused, in names that the user knows."""
-    message = named(message, files)
-    view = re.search(r"Load into table '.*'(stl_load_errors|sys_load_error_detail)'", message)
-    if not view:
-        return message
-    for _ in range(5):  # the view may lag behind the COPY
-        seconds = int(time.monotonic() - started) + 60
-        (told,) = dbt.run_operation("report_load_errors", view=view[1], seconds=seconds)
-        if told["errors"]:
-            return named(" ".join(["COPY refused what it read.", *told["errors"]]), files)
-        time.sleep(1)
-    return message
-
-
-def open_stage(dbt: Dbt) -> FolderStage | S3Stage:
-    """Where the engine reads what it is told."""
-    if dbt.engine == "duckdb":
-        return FolderStage()
-    return S3Stage(os.environ["DBT_STAGE_LOCATION"])
+        options.max_errors -= result["rejected_count"]
 
 
 def check_locations(sources: list[Source]) -> None:
@@ -293,7 +213,8 @@ def main(
         return
     click.echo(summary(sources))
     if rejected := sum(source.rejected for source in sources):
-        note(f"{rejected} rows were rejected: they are in table rejected_rows.")
+        were = "was" if rejected == 1 else "were"
+        note(f"{in_words(rejected, 'row')} {were} rejected: see table rejected_rows.")
     if not any(source.loaded for source in sources):
         click.echo("Nothing new.")
     elif any(source.is_replaced for source in sources):

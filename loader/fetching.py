@@ -18,6 +18,7 @@ from botocore.response import StreamingBody
 from click import ClickException
 
 from loader.files import THREADS, File, bucket_and_key, is_s3, s3_client
+from loader.objects import count_boundaries
 
 CHUNK_BYTES = 64 * 1024
 READ_AHEAD = 4 * THREADS  # files
@@ -25,7 +26,8 @@ Made = TypeVar("Made")
 
 
 def fetch(files: list[File], folder: Path) -> list[File]:
-    """The files where DuckDB can read them: objects of S3 as copies in a folder.
+    """The files where DuckDB can read them: objects of S3 as copies in a folder. What is read on
+    the way is counted.
 
     Raises ClickException if an object cannot be read or is not the version that was listed,
     or if what is zipped is damaged.
@@ -34,14 +36,14 @@ def fetch(files: list[File], folder: Path) -> list[File]:
 
     def fetch_one(numbered: tuple[int, File]) -> File:
         number, file = numbered
+        is_zipped = file.file_name.endswith(".gz")
         if is_s3(file.path):
-            suffix = ".json.gz" if file.file_name.endswith(".gz") else ".json"
-            path = folder / f"{number:07}{suffix}"
+            path = folder / f"{number:07}{'.json.gz' if is_zipped else '.json'}"
             fetch_object(client, file, path)
             file = replace(file, path=str(path))
-        if file.file_name.endswith(".gz"):
-            check_gzip(file)
-        return file
+        elif not is_zipped:
+            return file
+        return replace(file, object_count=count_boundaries(contents(file)))
 
     return list(ahead(fetch_one, enumerate(files)))
 
@@ -106,18 +108,22 @@ def unreadable(file: File, error: Exception) -> str:
     return f"cannot read {file.file_name}: {error}"
 
 
-def check_gzip(file: File) -> None:
-    """Raises ClickException if a file is no sound gzip: DuckDB does not look at checksums."""
+def contents(file: File) -> Iterator[bytes]:
+    """What is in a file, unzipped, in chunks. Raises ClickException if it is no sound gzip though
+    its name says so: DuckDB does not look at checksums."""
     unzip = None
     try:
         with Path(file.path).open("rb") as stream:
             while chunk := stream.read(CHUNK_BYTES):
+                if not file.file_name.endswith(".gz"):
+                    yield chunk
+                    continue
                 while chunk:
                     if unzip is None or unzip.eof:
                         unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
-                    unzip.decompress(chunk)
+                    yield unzip.decompress(chunk)
                     chunk = unzip.unused_data
     except (OSError, zlib.error) as error:
         raise ClickException(f"cannot unzip {file.file_name}: {error}") from error
-    if unzip is None or not unzip.eof:
+    if file.file_name.endswith(".gz") and (unzip is None or not unzip.eof):
         raise ClickException(f"cannot unzip {file.file_name}: it ends too early")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,23 +22,21 @@ THREADS = 32
 ATTEMPTS = 6  # at each request to S3, unless AWS_MAX_ATTEMPTS says otherwise
 CONNECT_SECONDS = 10
 SILENT_SECONDS = 30  # that S3 may let pass without a byte
-SAMPLE_FILES = 8
-SAMPLE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class File:
     """A file to load; `file_name` is what the ledger knows it by, `file_size` is in bytes.
 
-    `path` is where the engine reads it, alone or, joined with others, from `first_line` on;
-    that is None if nothing is in it.
+    `path` is where the engine reads it, alone or joined with others, and `object_count` how many
+    objects it holds, if the loader has read all of it.
     """
 
     file_name: str
     file_size: int
     fingerprint: str
     path: str
-    first_line: int | None = 1
+    object_count: int | None = None
 
 
 @functools.cache
@@ -141,65 +138,25 @@ def list_s3(location: str) -> Iterator[File]:
                 yield File(name, entry["Size"], entry["ETag"].strip('"'), name)
 
 
-def sample_keys(files: list[File]) -> dict[str, str]:
-    """Keys of the objects at the beginning of some of the files, each with a file that has it.
-
-    Raises ClickException if a file cannot be read; what is no JSON is left to the engine.
-    """
-    keys: dict[str, str] = {}
-    client = s3_client() if any(is_s3(file.path) for file in files) else None
-    for file in files[:: -max(1, len(files) // SAMPLE_FILES)][:SAMPLE_FILES]:
-        text, decoder = beginning(client, file), json.JSONDecoder()
-        while text := text.lstrip():
-            try:
-                value, end = decoder.raw_decode(text)
-            except (ValueError, RecursionError):
-                break
-            for key in value if isinstance(value, dict) else ():
-                keys.setdefault(key, file.file_name)
-            text = text[end:]
-    return keys
-
-
-def beginning(client, file: File) -> str:
-    """The first SAMPLE_BYTES of a file, unzipped.
-
-    Raises ClickException if it cannot be read.
-    """
-    try:
-        if not file.file_size:
-            return ""  # S3 refuses to give a range of nothing
-        if is_s3(file.path):
-            bucket, key = bucket_and_key(file.path)
-            first_bytes = f"bytes=0-{SAMPLE_BYTES - 1}"
-            content = client.get_object(Bucket=bucket, Key=key, Range=first_bytes)
-            data = content["Body"].read()
-        else:
-            with Path(file.path).open("rb") as stream:
-                data = stream.read(SAMPLE_BYTES)
-    except (OSError, BotoCoreError, ClientError) as error:
-        raise ClickException(f"cannot read {file.file_name}: {error}") from error
-    if file.file_name.endswith(".gz"):
-        try:
-            data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data)
-        except zlib.error:
-            return ""
-    return data.decode("utf-8", "ignore")
+def json_lines(rows: Iterable[dict]) -> Iterator[str]:
+    """Rows as JSON lines."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    for row in rows:
+        yield encode(row) + "\n"
 
 
 def file_list(files: list[File]) -> Iterator[str]:
     """Files as JSON lines, each with its number in the list."""
-    encode = json.JSONEncoder(ensure_ascii=False).encode
-    for number, file in enumerate(files):
-        line = {
+    return json_lines(
+        {
             "file_number": number,
             "file_name": file.file_name,
             "file_size": file.file_size,
             "fingerprint": file.fingerprint,
             "path": file.path,
-            "first_line": file.first_line,
         }
-        yield encode(line) + "\n"
+        for number, file in enumerate(files)
+    )
 
 
 def manifest(files: list[File]) -> Iterator[str]:

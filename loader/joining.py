@@ -1,8 +1,9 @@
-"""Joining many small objects of S3 into a few files, which the engine reads in a moment.
+"""Joining objects of S3, or files, into a few files that the engine reads in a moment.
 
 For an engine each object is a request of its own: it takes an hour to read hundreds of
 thousands of them. Here processes, as Python fetches on one core alone, with threads fetch
-them and write their JSON objects, one a line, into parts.
+them and write their JSON objects, one a line, into parts. What is read here is counted, and the
+batch must have as many rows.
 """
 
 from __future__ import annotations
@@ -15,39 +16,96 @@ import subprocess
 import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from botocore.response import StreamingBody
 from click import ClickException
 
+from loader import Refused, in_words
 from loader.fetching import ahead, get_object
-from loader.files import File, s3_client
+from loader.files import File, is_s3, s3_client
+from loader.objects import SHOWN_CHARACTERS, Piece, refuse_compressed, split_objects
 
 PARTS_AT_MOST = 32  # what most clusters' number of slices divides
 PART_BYTES = 8 * 1024**2  # zipped, about the least that is worth a file to Redshift
-BLANK = re.compile(r"[ \t\r\n]*")
+REFUSED = 3  # how a process ends that found what the table does not take
 
 
-def join(files: list[File], folder: Path, is_gzip: bool) -> list[File]:
-    """Writes the files' objects into parts in a folder, zipped or not; the files with their
-    path in there.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """From which line of what the engine reads a file's objects are, and the number that the
+    first of them has in the file."""
 
-    Files that are no JSON objects throughout become parts of their own, as they are, for
-    the engine to judge. Raises ClickException if an object cannot be read or is not the
+    path: str
+    first_line: int
+    file_name: str
+    first_number: int = 1
+
+
+@dataclass
+class Provided:
+    """A batch's files where the engine can read them, what is where in there, the pieces that are
+    no row, as rejected_rows has them, and keys of the objects, each with a file that has it."""
+
+    files: list[File]
+    places: list[Place] = field(default_factory=list)
+    rejects: list[dict] = field(default_factory=list)
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def with_names(self, message: str) -> str:
+        """A message with the names that the user knows, instead of paths and lines of parts."""
+        names: dict[str, dict[str, None]] = {}
+        for place in self.places:
+            names.setdefault(place.path, {})[place.file_name] = None
+        for path, (first, *others) in names.items():
+            if path in message:
+                line = rf"{re.escape(path)}, line (\d+)"
+                message = re.sub(line, lambda found, path=path: self._name(path, found), message)
+                more = f" or one of the {len(others)} files after it" if others else ""
+                message = message.replace(path, first + more)
+        return message
+
+    def with_file(self, row: dict) -> dict:
+        """A row that COPY rejected, with the file and the line that the user knows. The system
+        views have the first 256 bytes of a path."""
+        for path in {place.path for place in self.places}:
+            if path.encode()[:256] == row["file_name"].encode():
+                file_name, number = self._locate(path, row["line_number"])
+                return row | {"file_name": file_name, "line_number": number}
+        return row
+
+    def _name(self, path: str, found: re.Match) -> str:
+        return "{}, line {}".format(*self._locate(path, int(found[1])))
+
+    def _locate(self, path: str, line: int) -> tuple[str, int]:
+        begun = [p for p in self.places if p.path == path and p.first_line <= line]
+        place = max(begun, key=lambda place: place.first_line)
+        return place.file_name, line - place.first_line + place.first_number
+
+
+def join(
+    files: list[File], folder: Path, is_gzip: bool, columns: list[str], max_rejects: int
+) -> Provided:
+    """Writes the files' objects into parts in a folder, zipped or not.
+
+    max_rejects: how many pieces of the files may be no objects that fill a column.
+
+    Raises Refused if there are more, and ClickException if an object cannot be read or is not the
     version that was listed, or if what is zipped is damaged.
     """
-    count = part_count(sum(file.file_size for file in files))
-    bounds = [(n * len(files) // count, (n + 1) * len(files) // count) for n in range(count)]
-    workers = min(os.cpu_count() or 1, count)
+    shares = split_evenly(len(files), part_count(sum(file.file_size for file in files)))
+    workers = min(os.cpu_count() or 1, len(shares))
     orders = [
         {
             "folder": str(folder),
             "is_gzip": is_gzip,
+            "columns": [column.lower() for column in columns],
+            "max_rejects": max_rejects,
             "shares": [
-                {"number": first, "files": [asdict(file) for file in files[first:end]]}
-                for first, end in bounds[worker::workers]
+                {"first": first, "files": [asdict(file) for file in files[first:end]]}
+                for first, end in shares[worker::workers]
             ],
         }
         for worker in range(workers)
@@ -56,40 +114,38 @@ def join(files: list[File], folder: Path, is_gzip: bool) -> list[File]:
     with ThreadPoolExecutor(workers) as pool:
         asked = [pool.submit(ask_worker, *each) for each in zip(processes, orders, strict=True)]
         try:
-            shares = [share for each in as_completed(asked) for share in each.result()]
+            answers = [answer for each in as_completed(asked) for answer in each.result()]
         finally:
             for process in processes:
                 process.kill()
-    shares.sort(key=lambda share: share["number"])
-    places = [place for share in shares for place in share["places"]]
-    return [
-        replace(file, path=path, first_line=line)
-        for file, (path, line) in zip(files, places, strict=True)
-    ]
+    answers.sort(key=lambda answer: answer["first"])
+    read = [one for answer in answers for one in answer["read"]]
+    provided = Provided(
+        [replace(file, **one) for file, one in zip(files, read, strict=True)],
+        [Place(*place) for answer in answers for place in answer["places"]],
+        [reject for answer in answers for reject in answer["rejects"]],
+        {key: name for answer in reversed(answers) for key, name in answer["keys"].items()},
+    )
+    if len(provided.rejects) > max_rejects:
+        raise Refused(too_many(provided.rejects, max_rejects))
+    return provided
 
 
-def named(message: str, files: list[File]) -> str:
-    """A message with the names that the user knows, instead of paths and lines of parts."""
-    members: dict[str, list[File]] = {}
-    for file in files:
-        if file.path != file.file_name:
-            members.setdefault(file.path, []).append(file)
-    for path, joined in members.items():
-        if path not in message:
-            continue
-        begun = [file for file in joined if file.first_line]
+def split_evenly(count: int, share_count: int) -> list[tuple[int, int]]:
+    """The first number, and the one after the last, of so many shares, none of them empty."""
+    share_count = min(count, share_count)
+    bounds = [number * count // share_count for number in range(share_count)]
+    return list(zip(bounds, [*bounds[1:], count], strict=True))
 
-        def place(found: re.Match, begun: list[File] = begun) -> str:
-            line = int(found[1])
-            file = max(
-                (file for file in begun if file.first_line <= line), key=lambda f: f.first_line
-            )
-            return f"{file.file_name}, line {line - file.first_line + 1}"
 
-        message = re.sub(rf"{re.escape(path)}, line (\d+)", place, message)
-        more = f" or one of the {len(joined) - 1} files after it" if joined[1:] else ""
-        message = message.replace(path, joined[0].file_name + more)
-    return message
+def too_many(rejects: list[dict], max_rejects: int) -> str:
+    """Why a batch is refused in which pieces are no rows."""
+    shown = " ".join(
+        f"In {each['file_name']}, line {each['line_number']}: {each['reason']}."
+        for each in rejects[:10]
+    )
+    count = in_words(len(rejects), "bad row")
+    return f"There are {count} at least, and --max-errors allows {max_rejects}. {shown}"
 
 
 def part_count(size: int) -> int:
@@ -110,50 +166,108 @@ def start_worker() -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
     )
 
 
 def ask_worker(process: subprocess.Popen, order: dict) -> list[dict]:
-    """The shares that a worker joined. Raises ClickException, with what it said if it failed."""
+    """What a worker joined of each share. Raises ClickException, with what it said if it failed."""
     output, errors = process.communicate(json.dumps(order))
+    if process.returncode == REFUSED:
+        raise Refused(errors.strip())
     if process.returncode:
-        raise ClickException(errors.strip() or f"a process that joins files ended with {output}")
+        raise ClickException(
+            errors.strip() or f"a process that joins files ended with {process.returncode}"
+        )
     return json.loads(output)
 
 
 def work() -> None:
     """Joins what standard input says, and tells on standard output what is where."""
     order = json.load(sys.stdin)
-    client = s3_client()
+    shares = order.pop("shares")
     try:
-        shares = [join_share(client, order, **share) for share in order["shares"]]
+        answers = [Share(**order, **share).join() for share in shares]
+    except Refused as error:
+        print(error.message, file=sys.stderr)
+        sys.exit(REFUSED)
     except ClickException as error:
         sys.exit(error.message)
     except OSError as error:
         sys.exit(f"cannot write to the temporary folder, which TMPDIR may set: {error}")
-    json.dump(shares, sys.stdout)
+    json.dump(answers, sys.stdout)
 
 
-def join_share(client, order: dict, number: int, files: list[dict]) -> dict:
-    """Writes a part, named by a number, and one for each file that cannot be joined: the
-    places, path and first line, of the files."""
-    folder, suffix = Path(order["folder"]), ".json.gz" if order["is_gzip"] else ".json"
-    places: list[tuple[str, int | None]] = []
-    path, line_count = folder / f"part_{number:07}{suffix}", 0
-    with open_part(path) as part:
-        for content in ahead(lambda file: content_of(client, File(**file)), files):
-            try:
-                lines = objects_in(content)
-            except (ValueError, RecursionError):
-                odd = folder / f"odd_{number + len(places):07}{suffix}"
-                with open_part(odd) as stream:
-                    stream.write(content)
-                places.append((str(odd), 1))
+class Share:
+    """Files that become one part, named by the number of the first of them in the batch."""
+
+    def __init__(
+        self,
+        folder: str,
+        is_gzip: bool,
+        columns: list[str],
+        max_rejects: int,
+        first: int,
+        files: list[dict],
+    ):
+        self.folder, self.suffix = Path(folder), ".json.gz" if is_gzip else ".json"
+        self.columns, self.max_rejects, self.first = frozenset(columns), max_rejects, first
+        self.files = [File(**file) for file in files]
+        self.path, self.line_count = self.folder / f"part_{first:07}{self.suffix}", 0
+        self.places: list[tuple[str, int, str, int]] = []
+        self.rejects: list[dict] = []
+        self.keys: dict[str, str] = {}
+
+    def join(self) -> dict:
+        """Writes the part, and one for each file that cannot be joined; what is where."""
+        client = s3_client() if any(is_s3(file.path) for file in self.files) else None
+        contents = ahead(lambda file: content_of(client, file), self.files)
+        with open_part(self.path) as part:
+            read = [
+                self._add(part, file, content)
+                for file, content in zip(self.files, contents, strict=True)
+            ]
+        return {
+            "first": self.first,
+            "read": read,
+            "places": self.places,
+            "rejects": self.rejects,
+            "keys": self.keys,
+        }
+
+    def _add(self, part: IO[bytes], file: File, content: bytes) -> dict:
+        """Writes one file's objects; where they are, and how many pieces it has."""
+        count, is_placed = 0, False
+        for count, piece in enumerate(split_objects(content, self.columns), start=1):
+            if piece.reason:
+                is_placed = False
+                self.rejects.append(reject(file, count, piece))
+                if len(self.rejects) > self.max_rejects:
+                    raise Refused(too_many(self.rejects, self.max_rejects))
                 continue
-            part.writelines(line + b"\n" for line in lines)
-            places.append((str(path), line_count + 1 if lines else None))
-            line_count += len(lines)
-    return {"number": number, "places": places}
+            self.line_count += 1
+            if not is_placed:
+                self.places.append((str(self.path), self.line_count, file.file_name, count))
+                is_placed = True
+            if not self.keys.keys() >= piece.keys:
+                self.keys = {key: file.file_name for key in piece.keys} | self.keys
+            part.write(piece.line.encode() + b"\n")
+        return {"path": str(self.path), "object_count": count}
+
+
+def reject(file: File, number: int, piece: Piece) -> dict:
+    """A piece of a file that is no row, as rejected_rows has it."""
+    return {
+        "file_name": file.file_name,
+        "line_number": number,
+        "value": storable(piece.line[:SHOWN_CHARACTERS]),
+        "reason": storable(piece.reason),
+    }
+
+
+def storable(text: str) -> str:
+    """A text that any engine takes."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def open_part(path: Path) -> IO[bytes]:
@@ -163,39 +277,19 @@ def open_part(path: Path) -> IO[bytes]:
 
 
 def content_of(client, file: File) -> bytes:
-    """What is in an object, unzipped."""
-    content = get_object(client, file, StreamingBody.read)
-    if not file.file_name.endswith(".gz"):
-        return content
+    """What is in a file, unzipped. Raises ClickException if it cannot be read."""
     try:
-        return gzip.decompress(content)
+        if is_s3(file.path):
+            content = get_object(client, file, StreamingBody.read)
+        else:
+            content = Path(file.path).read_bytes()
+        if file.file_name.endswith(".gz"):
+            content = gzip.decompress(content)
     except (EOFError, OSError, zlib.error) as error:
-        raise ClickException(f"cannot unzip {file.file_name}: {error}") from error
+        raise ClickException(f"cannot read {file.file_name}: {error}") from error
+    refuse_compressed(file.file_name, content)
+    return content
 
-
-def objects_in(content: bytes) -> list[bytes]:
-    """JSON objects that follow one another, each as one line.
-
-    Raises ValueError or RecursionError if it is anything else.
-    """
-    text, end, lines = content.decode(), 0, []
-    while (start := BLANK.match(text, end).end()) < len(text):
-        value, end = DECODER.raw_decode(text, start)
-        if not isinstance(value, dict):
-            raise ValueError("not an object")
-        if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()  # fails at half a surrogate pair
-        # Within a JSON text an end of line is a blank, since strings have it escaped.
-        lines.append(text[start:end].replace("\n", " ").replace("\r", " ").encode())
-    return lines
-
-
-def refuse(constant: str) -> None:
-    """Refuses NaN and Infinity, which Python takes for JSON."""
-    raise ValueError(f"{constant} is no JSON")
-
-
-DECODER = json.JSONDecoder(parse_constant=refuse)
 
 if __name__ == "__main__":
     work()

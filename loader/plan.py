@@ -19,11 +19,11 @@ SMALL_BYTES = 64 * 1024  # up to which an object of S3 may be joined with others
 
 @dataclass
 class Step:
-    """Files to load, and what they take the place of: "all" that the table holds, one load
-    by its load_id, or nothing."""
+    """Files to load, and what they replace: "all" that the table holds, one load by its load_id,
+    or nothing."""
 
     files: list[File]
-    undo: str | int | None = None
+    replaces: str | int | None = None
     is_new_type: bool = False
 
 
@@ -45,6 +45,11 @@ class Source:
     bytes: int = 0
     seconds: float = 0.0
 
+    @property
+    def column_names(self) -> frozenset[str]:
+        """The columns as the engine names them."""
+        return frozenset(column.lower() for column in self.columns)
+
 
 @dataclass
 class Options:
@@ -63,7 +68,7 @@ class Batch:
 
     files: list[File]
     is_gzip: bool
-    is_joined: bool = False
+    is_joined: bool = False  # the loader reads the objects and writes them into parts
 
 
 def steps(source: Source, told: dict, options: Options) -> list[Step]:
@@ -98,7 +103,7 @@ def steps(source: Source, told: dict, options: Options) -> list[Step]:
                 f" {lost[0]['file_name']} was loaded with it and is gone: put that back, or go on"
                 " with --full-refresh, which drops its rows."
             )
-        planned.append(Step(files_in(source, members), undo=load_id))
+        planned.append(Step(files_in(source, members), replaces=load_id))
     if changed:
         note(
             f"{source.table}: reloading {count(changed)} changed files and those loaded with them,"
@@ -121,7 +126,7 @@ def count(runs: list[dict]) -> int:
 def batches(files: list[File], engine: str, options: Options) -> Iterator[Batch]:
     """Files, as many as one transaction takes; on Redshift either all zipped or none."""
     small, rest = [], files
-    if options.join_from and not (engine == "redshift" and options.max_errors):
+    if options.join_from:
         small = [file for file in files if is_s3(file.path) and file.file_size <= SMALL_BYTES]
         if len(small) < options.join_from:
             small = []

@@ -16,8 +16,8 @@ from click import ClickException
 
 from loader import note
 from loader.fetching import fetch
-from loader.files import File, bucket_and_key, s3_client
-from loader.joining import join
+from loader.files import bucket_and_key, s3_client
+from loader.joining import Place, Provided, join
 from loader.plan import Batch
 
 PREFIX = "load_staging_"
@@ -35,11 +35,12 @@ class FolderStage:
     def __exit__(self, *raised: object) -> None:
         self._folder.cleanup()
 
-    def provide(self, batch: Batch) -> list[File]:
-        """The files of a batch, where the engine can read them. Raises ClickException."""
+    def provide(self, batch: Batch, columns: list[str], max_rejects: int) -> Provided:
+        """A batch where the engine can read it, see join. Raises ClickException."""
         if batch.is_joined:
-            return join(batch.files, self.folder, is_gzip=False)
-        return fetch(batch.files, self.folder)
+            return join(batch.files, self.folder, False, columns, max_rejects)
+        files = fetch(batch.files, self.folder)
+        return Provided(files, [Place(file.path, 1, file.file_name) for file in files])
 
     def write(self, name: str, texts: Iterable[str]) -> str:
         """Writes texts into a file; where it is. Raises ClickException if it cannot."""
@@ -85,17 +86,19 @@ class S3Stage:
                 f" under {self.prefix}, which nothing reads again: {error}"
             )
 
-    def provide(self, batch: Batch) -> list[File]:
-        """The files of a batch, where the engine can read them. Raises ClickException."""
+    def provide(self, batch: Batch, columns: list[str], max_rejects: int) -> Provided:
+        """A batch where the engine can read it, see join. Raises ClickException."""
         if not batch.is_joined:
-            return batch.files
+            return Provided(batch.files)
         with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-            files = join(batch.files, Path(folder), is_gzip=True)
+            joined = join(batch.files, Path(folder), True, columns, max_rejects)
             parts = {}
-            for path in dict.fromkeys(file.path for file in files):
+            for path in dict.fromkeys(file.path for file in joined.files):
                 with Path(path).open("rb") as stream:
                     parts[path] = self._put(Path(path).name, stream)
-        return [replace(file, path=parts[file.path]) for file in files]
+        joined.files = [replace(file, path=parts[file.path]) for file in joined.files]
+        joined.places = [replace(place, path=parts[place.path]) for place in joined.places]
+        return joined
 
     def write(self, name: str, texts: Iterable[str]) -> str:
         """Writes texts into an object; where it is. Raises ClickException if it cannot."""

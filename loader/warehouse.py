@@ -11,9 +11,11 @@ from click import ClickException
 from dbt.adapters.factory import get_adapter_by_type
 from dbt.cli.main import dbtRunner
 
+from loader import Refused
 from loader.plan import Source
 
 QUIETLY = ("--no-write-json", "--log-level", "none", "--log-level-file", "debug")
+LOADED_AT = "loaded_at"  # the one column of a raw table that is no key of the JSON
 REPORT = "load_staging: "  # how the macros mark what they tell
 NO_PROFILE = "Copy profiles.yml.example to profiles.yml, or see --profiles-dir."
 LOST = (
@@ -37,7 +39,17 @@ HINTS = {
     "Out of Memory Error": OUT_OF_MEMORY,
     "Error NoSuchKey": f"An object is gone since it was listed. {AGAIN}",
     "NULL value into column load_id": f"Another load came in between. {AGAIN}",
+    "NULL value into column filled_row_count": "(An object fills no column: none of its keys is"
+    " one.) Nothing of this batch was loaded.",
+    "NULL value into column counted_row_count": "(COPY loaded another number of rows than there"
+    f" are objects in the files.) {AGAIN}",
 }
+
+
+REFUSED = re.compile(
+    "Load into table '|, in file |bad rows?, |NULL value into column (filled|counted)_row_count"
+    "|Malformed JSON|[Ii]nvalid (unicode|UTF)|maximum_object_size|Expected (OBJECT|JSON)"
+)
 
 
 class Conflict(ClickException):
@@ -63,7 +75,7 @@ class Dbt:
     def sources(self) -> list[Source]:
         """The source tables that have a location."""
         return [
-            Source(node.name, node.external.location, list(node.columns))
+            Source(node.name, node.external.location, [c for c in node.columns if c != LOADED_AT])
             for node in self.manifest.sources.values()
             if node.external and node.external.location
         ]
@@ -87,7 +99,10 @@ class Dbt:
         if not outcome.success:
             errors = [event.info.msg for event in self.events if event.info.level == "error"]
             message = explain(str(outcome.exception or "\n".join(errors)))
-            raise (Conflict if CONFLICT.search(message) else ClickException)(message)
+            kinds = ((CONFLICT, Conflict), (REFUSED, Refused))
+            raise next((kind for said, kind in kinds if said.search(message)), ClickException)(
+                message
+            )
         return outcome.result
 
 

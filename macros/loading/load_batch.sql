@@ -7,20 +7,26 @@
                last_load     the source table's newest load when this one was planned,
                              its load_id and loaded_at: if there is a newer one, the
                              load stops
-               undo          what the batch takes the place of: "all" that the table
-                             holds, one load by its load_id, or none
-               is_new_type   undo "all" makes the table anew, with the types of the YAML
-               max_errors    rows that may be rejected; more undo the load
-               is_joined     whether lines of many files are in one that the engine reads
+               replaces      what the batch replaces: "all" that the table holds, one load
+                             by its load_id, or none
+               is_new_type   replaces "all": make the table anew, with the types of the YAML
+               object_count  objects, and other pieces of text, that the loader counted in
+                             the files: as many rows must be loaded or rejected
+               is_counted    whether it counted those of all files; otherwise there may be
+                             more
+               is_joined     whether the loader has written what it read of the files into
+                             others, an object a line
+               max_errors    rows that may be rejected; more undo the load. If any may,
+                             is_joined and is_counted
+               rejects       file of JSON lines, the pieces of text that are no rows
+               reject_count  how many these are
                manifest      Redshift: the manifest of the batch, for COPY
                is_gzip       Redshift: whether all its files are zipped; otherwise none is
-               broken        DuckDB: numbers of the paths to read line by line, since
-                             they are no JSON throughout
-               is_all_broken DuckDB: whether these are all files of the batch
+               places        DuckDB: file of JSON lines, what of a joined batch is where
+               is_folded     DuckDB: whether a key is written in another case than its column
     dry_run    report the SQL instead of running it
 
-    Reports {load: {load_id, loaded_at}, row_count, rejected_count}; the last is none if
-    Redshift has still to tell.
+    Reports {load: {load_id, loaded_at}, row_count, rejected_count}.
 #}
 {% macro load_batch(batch, dry_run=false) %}
     {% set sql = load_batch_sql(batch) %}
@@ -31,7 +37,7 @@
         {% do report({
             "load": {"load_id": row["load_id"] | int, "loaded_at": row["loaded_at"] | string},
             "row_count": row["row_count"] | int,
-            "rejected_count": row["rejected_count"]
+            "rejected_count": row["rejected_count"] | int
         }) %}
     {% endif %}
 {% endmacro %}

@@ -49,12 +49,11 @@ set variable paths = (
         group by path
     )
 );
-{% if batch.undo is not none %}
-{{ undo_loads_sql(source_table, batch.undo, batch.is_new_type) }}
+{% if batch.replaces is not none %}
+{{ replace_loads_sql(source_table, batch.replaces, batch.is_new_type) }}
 {% endif %}
-{%- set is_sifted = batch.max_errors or batch.is_joined %}
-{%- if is_sifted %}
-{{ duckdb_sift_rows_sql(batch, columns) }};
+{%- if batch.is_joined %}
+{{ duckdb_split_rejects_sql(batch, columns) }};
 {% endif %}
 insert into {{ raw_table }} (
 {%- for column in columns %}
@@ -66,12 +65,19 @@ select
 {%- for column in columns %}
     {{ checked_value(column) }},
 {%- endfor %}
-    getvariable('loaded_at')
-{%- if is_sifted %}
-from sifted_rows
+    case
+        when coalesce(
+            {%- for column in columns %}
+            {{ adapter.quote(column.name) }}{% if not loop.last %},{% endif %}
+            {%- endfor %}
+        ) is not null then getvariable('loaded_at')
+        else error('no key of an object fills a column, in file "' || _file || '"')
+    end
+{%- if batch.is_joined %}
+from checked_rows
 where rejection is null;
 {%- else %}
-from {{ duckdb_read_objects_sql(columns) }};
+from {{ duckdb_read_objects_sql(columns, batch.is_folded) }};
 {%- endif %}
 
 insert into {{ raw_relation("loaded_files") }} (
@@ -105,6 +111,15 @@ select
     getvariable('loaded_at')
 from ({{ files }});
 
+select error(
+    '{{ batch.object_count }} objects were counted{{ "" if batch.is_counted else " at least" }},'
+    || ' but ' || row_count || ' rows loaded and ' || rejected_count || ' rejected'
+)
+from {{ loads }}
+where
+    load_id = getvariable('load_id')
+    and row_count + rejected_count {{ "<>" if batch.is_counted else "<" }} {{ batch.object_count }};
+
 commit;
 
 select
@@ -119,27 +134,27 @@ where load_id = getvariable('load_id')
 {# https://docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html #}
 {% macro redshift__load_batch_sql(batch) -%}
 {%- set source_table = batch.source_table -%}
-{%- set files = read_file_list(source_table, batch.file_list) -%}
+{%- set loads = raw_relation("loads") -%}
 {%- set parameters = ["manifest"] + (["gzip"] if batch.is_gzip else []) -%}
 {#- COPY fails at as many errors, not beyond them. -#}
-{%- if batch.max_errors -%}
-    {%- do parameters.append("maxerror " ~ (batch.max_errors + 1)) -%}
+{%- set copy_errors = batch.max_errors - batch.reject_count -%}
+{%- if copy_errors > 0 -%}
+    {%- do parameters.append("maxerror " ~ (copy_errors + 1)) -%}
 {%- endif -%}
 begin;
 
 {{ redshift_begin_load_sql(source_table, batch.last_load.load_id) }};
 
 {{ receive_file_list(source_table, batch.file_list) }};
-{% if batch.undo is not none %}
-{{ undo_loads_sql(source_table, batch.undo, batch.is_new_type) }}
+{% if batch.replaces is not none %}
+{{ replace_loads_sql(source_table, batch.replaces, batch.is_new_type) }}
 {% endif %}
 {{ redshift_copy_sql(source_table, batch.manifest, parameters) }};
 
 {{ redshift_end_load_sql(
     source_table,
-    "1970-01-01" if batch.undo == "all" else batch.last_load.loaded_at,
-    files,
-    batch.max_errors
+    "1970-01-01" if batch.replaces == "all" else batch.last_load.loaded_at,
+    batch
 ) }};
 
 insert into {{ raw_relation("loaded_files") }} (
@@ -152,10 +167,25 @@ select
     files.fingerprint,
     loads.load_id,
     loads.loaded_at
-from ({{ files }}) as files
-cross join {{ raw_relation("loads") }} as loads
+from ({{ read_file_list(source_table, batch.file_list) }}) as files
+cross join {{ loads }} as loads
 where loads.load_id = (select load_id from this_load);
-
+{% if batch.reject_count %}
+{{ redshift_keep_rejects_sql(batch, "(select load_id from this_load)") }};
+{% endif %}
+{%- if copy_errors > 0 %}
+insert into {{ raw_relation("rejected_rows") }} (load_id, source_table, reason, loaded_at)
+select
+    load_id,
+    source_table,
+    cast(rejected_count - {{ batch.reject_count }} as varchar(20))
+    || ' of the rows that COPY rejected; Redshift has not said yet which',
+    loaded_at
+from {{ loads }}
+where
+    load_id = (select load_id from this_load)
+    and rejected_count > {{ batch.reject_count }};
+{% endif %}
 commit;
 
 select
@@ -163,6 +193,6 @@ select
     cast(loaded_at as varchar(32)) as loaded_at,
     row_count,
     rejected_count
-from {{ raw_relation("loads") }}
+from {{ loads }}
 where load_id = (select load_id from this_load)
 {%- endmacro %}

@@ -8,9 +8,8 @@
     dry_run        report the SQL instead of running it
 
     Reports {source_table, last_load: {load_id, loaded_at}, is_whole_prefix, is_new_type,
-    untold_count, files}: the number of loads of which Redshift has still to tell what
-    they rejected, and runs of files with consecutive numbers, {state, load_id, first,
-    last, file_count, file_name}. So a first load of 400,000 files is one run. States are
+    files}: runs of files with consecutive numbers, {state, load_id, first, last,
+    file_count, file_name}. So a first load of 400,000 files is one run. States are
 
     new       listed, and not loaded
     changed   listed, and loaded when its fingerprint was another
@@ -39,11 +38,10 @@
         {% set newest = {
             "load_id": 0,
             "loaded_at": "1970-01-01",
-            "whole_prefix_count": 0,
-            "untold_count": 0
+            "whole_prefix_count": 0
         } %}
         {% if has_ledger %}
-            {% set newest = run_query(_newest_load_sql(source_table, present)).rows[0] %}
+            {% set newest = run_query(_newest_load_sql(source_table)).rows[0] %}
         {% endif %}
         {% set plan = {
             "source_table": source_table,
@@ -53,7 +51,6 @@
             },
             "is_whole_prefix": newest["whole_prefix_count"] | int > 0,
             "is_new_type": source_table in new_types,
-            "untold_count": newest["untold_count"] | int,
             "files": []
         } %}
         {% for row in run_query(_compare_files_sql(source_table, listing, has_ledger)).rows %}
@@ -158,17 +155,11 @@ group by state, load_id, run
 order by first_number
 {% endmacro %}
 
-{# Columns that come with later versions of the ledger are not in an older one. #}
-{% macro _newest_load_sql(source_table, present) %}
+{% macro _newest_load_sql(source_table) %}
 select
     coalesce(max(load_id), 0) as load_id,
     coalesce(cast(max(loaded_at) as varchar(32)), '1970-01-01') as loaded_at,
-    count(*) - count(file_count) as whole_prefix_count,
-    {% if "copy_id" in present.get("loads", {}) -%}
-    count(case when rejected_count is null then copy_id end) as untold_count
-    {%- else -%}
-    0 as untold_count
-    {%- endif %}
+    count(*) - count(file_count) as whole_prefix_count
 from {{ raw_relation("loads") }}
 where source_table = '{{ source_table }}'
 {% endmacro %}
@@ -176,7 +167,7 @@ where source_table = '{{ source_table }}'
 {# A raw table that is gone would come back empty, and the ledger say it is loaded. #}
 {% macro _check_ledger_has_tables(listings, present) %}
     {% for source_table in listings if source_table not in present %}
-        {% if run_query(_newest_load_sql(source_table, present)).rows[0]["load_id"] | int > 0 %}
+        {% if run_query(_newest_load_sql(source_table)).rows[0]["load_id"] | int > 0 %}
             {% do exceptions.raise_compiler_error(
                 "The table " ~ raw_relation(source_table) ~ " is gone, but the ledger lists"
                 ~ " what was loaded into it: load it again with --full-refresh"

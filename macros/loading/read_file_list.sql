@@ -14,8 +14,7 @@
             'file_name': 'varchar',
             'file_size': 'bigint',
             'fingerprint': 'varchar',
-            'path': 'varchar',
-            'first_line': 'bigint'
+            'path': 'varchar'
         }
     )
 {%- endmacro %}

@@ -1,16 +1,41 @@
 {#
-    Writes this_load into the ledger. Which rows COPY rejected is told later, in system
-    views: until then rejected_count is null and copy_id says where to look.
-    https://docs.aws.amazon.com/redshift/latest/dg/PG_LAST_COPY_ID.html
+    Looks at what COPY loaded, then writes this_load into the ledger. COPY reports neither
+    its rows nor which of them it rejected to a query on tables, so what it loaded is
+    counted, and what is missing of the objects that the loader counted was rejected. As
+    Redshift cannot raise an error of one's own, a value that must not be null is null if
+    something is wrong, in a column that says what.
+    https://docs.aws.amazon.com/redshift/latest/dg/PG_LAST_COPY_COUNT.html
 
     last_loaded_at    when the source table's load before it was, as a text: later rows
                       are this load's
-    file_list         query of the files loaded; none if the whole prefix was
-    max_errors        rows that COPY may have rejected
+    batch             as for load_batch; none if the whole prefix was loaded
 #}
-{% macro redshift_end_load_sql(
-    source_table, last_loaded_at, file_list=none, max_errors=0
-) -%}
+{% macro redshift_end_load_sql(source_table, last_loaded_at, batch=none) -%}
+{%- set object_count = batch.object_count if batch else 0 -%}
+create temporary table this_copy (
+    counted_row_count bigint not null,
+    filled_row_count bigint not null,
+    loaded_at timestamp not null
+);
+
+insert into this_copy (counted_row_count, filled_row_count, loaded_at)
+select
+    case
+        {%- if batch and batch.is_counted %}
+        when {{ object_count }} - count(*) between {{ batch.reject_count }}
+            and {{ batch.max_errors }} then count(*)
+        {%- else %}
+        when count(*) >= {{ object_count }} then count(*)
+        {%- endif %}
+    end,
+    case
+        when count(case when {{ _fills_no_column(source_table) }} then 1 end) = 0
+            then count(*)
+    end,
+    coalesce(max(loaded_at), getdate())
+from {{ raw_relation(source_table) }}
+where loaded_at > cast('{{ last_loaded_at }}' as timestamp);
+
 insert into {{ raw_relation("loads") }} (
     load_id,
     source_table,
@@ -18,35 +43,37 @@ insert into {{ raw_relation("loads") }} (
     row_count,
     rejected_count,
     byte_count,
-    copy_id,
     loaded_at
 )
 select
     this_load.load_id,
     '{{ source_table }}',
-    {{ "files.file_count" if file_list else "null" }},
-    loaded_rows.row_count,
-    {{ "null" if max_errors else "0" }},
-    {{ "files.byte_count" if file_list else "null" }},
-    {{ "this_copy.copy_id" if max_errors else "null" }},
-    coalesce(loaded_rows.loaded_at, getdate())
+    {{ "files.file_count" if batch else "null" }},
+    this_copy.counted_row_count,
+    {{ object_count ~ " - this_copy.counted_row_count" if batch and batch.max_errors else "0" }},
+    {{ "files.byte_count" if batch else "null" }},
+    this_copy.loaded_at
 from this_load
-cross join (
-    select
-        count(*) as row_count,
-        max(loaded_at) as loaded_at
-    from {{ raw_relation(source_table) }}
-    where loaded_at > cast('{{ last_loaded_at }}' as timestamp)
-) as loaded_rows
-{%- if max_errors %}
-cross join (select pg_last_copy_id() as copy_id) as this_copy
-{%- endif %}
-{%- if file_list %}
+cross join this_copy
+{%- if batch %}
 cross join (
     select
         count(*) as file_count,
         cast(sum(file_size) as bigint) as byte_count
-    from ({{ file_list }}) as listed
+    from ({{ read_file_list(source_table, batch.file_list) }}) as listed
 ) as files
 {%- endif %}
+{%- endmacro %}
+
+{# Null in all columns; a table with a column that must not be null has no such row. #}
+{% macro _fills_no_column(source_table) -%}
+{%- set columns = raw_source(source_table).columns.values()
+    | rejectattr("name", "equalto", "loaded_at") | list -%}
+{%- set required = [] -%}
+{%- for column in columns if is_required(column) -%}
+    {%- do required.append(column) -%}
+{%- endfor -%}
+{%- for column in required[:1] or columns -%}
+    {{ column.name | lower }} is null{% if not loop.last %} and {% endif %}
+{%- endfor -%}
 {%- endmacro %}

@@ -14,7 +14,7 @@ begin;
 
 {{ redshift_begin_load_sql(source_table, none) }};
 
-{{ undo_loads_sql(source_table, "all") }}
+{{ replace_loads_sql(source_table, "all") }}
 {{ redshift_copy_sql(
     source_table, location.rstrip("/") ~ "/", ["gzip"] if is_gzip else []
 ) }};
@@ -22,6 +22,8 @@ begin;
 {{ redshift_end_load_sql(source_table, "1970-01-01") }};
 
 drop table this_load;
+
+drop table this_copy;
 
 commit;
 

@@ -1,4 +1,6 @@
--- What COPY leaves behind, and Redshift's views of it. Strings are blank-padded char(n).
+-- What COPY leaves behind, and Redshift's views of it. Strings are blank-padded char(n). The
+-- query_id of the SYS views is another number than the query of the STL views and
+-- pg_last_copy_id().
 
 create sequence pg_redshift.query_ids start 1001;
 create table pg_redshift.loads (
@@ -54,7 +56,7 @@ from pg_redshift.loaded_files where pg_redshift.sees(user_id);
 
 create view pg_catalog.sys_load_history as
 select
-    user_id, query_id::bigint as query_id, transaction_id, session_id, database_name, status,
+    user_id, query_id::bigint + 100000 as query_id, transaction_id, session_id, database_name, status,
     table_name, start_time, end_time,
     (extract(epoch from end_time - start_time) * 1000000)::bigint as duration, data_source,
     file_format, loaded_rows, loaded_bytes, source_file_count, source_file_bytes,
@@ -64,14 +66,14 @@ from pg_redshift.loads where pg_redshift.sees(user_id);
 
 create view pg_catalog.sys_load_detail as
 select
-    user_id, query_id, file_name::char(256) as file_name, bytes::integer as bytes_scanned,
+    user_id, query_id + 100000 as query_id, file_name::char(256) as file_name, bytes::integer as bytes_scanned,
     lines::integer as lines_scanned, end_time as record_time, 1 as splits_scanned, start_time,
     end_time, etag::char(256) as file_etag, modified as file_last_modified
 from pg_redshift.loaded_files where pg_redshift.sees(user_id);
 
 create view pg_catalog.sys_load_error_detail as
 select
-    user_id, query_id::bigint as query_id, transaction_id, session_id,
+    user_id, query_id::bigint + 100000 as query_id, transaction_id, session_id,
     database_name::char(64) as database_name, table_id, start_time,
     file_name::char(256) as file_name, line_number, column_name::char(127) as column_name,
     column_type::char(10) as column_type, column_length::char(10) as column_length, position,
@@ -80,7 +82,7 @@ from pg_redshift.load_errors where pg_redshift.sees(user_id);
 
 create view pg_catalog.sys_query_detail as
 select
-    user_id, query_id::bigint as query_id, table_id, 'insert'::text as step_name, start_time,
+    user_id, query_id::bigint + 100000 as query_id, table_id, 'insert'::text as step_name, start_time,
     end_time
 from pg_redshift.inserts where pg_redshift.sees(user_id);
 

@@ -3,13 +3,13 @@
     TRUNCATE would commit on Redshift.
     https://docs.aws.amazon.com/redshift/latest/dg/r_TRUNCATE.html
 #}
-{% macro undo_loads_sql(source_table, undo, is_new_type=false) -%}
+{% macro replace_loads_sql(source_table, replaces, is_new_type=false) -%}
 {%- set raw_table = raw_relation(source_table) -%}
-{%- set one_load = "" if undo == "all" else " and load_id = " ~ undo -%}
-{%- if undo != "all" -%}
+{%- set one_load = "" if replaces == "all" else " and load_id = " ~ replaces -%}
+{%- if replaces != "all" -%}
 delete from {{ raw_table }}
 where loaded_at = (
-    select loaded_at from {{ raw_relation("loads") }} where load_id = {{ undo }}
+    select loaded_at from {{ raw_relation("loads") }} where load_id = {{ replaces }}
 );
 {%- elif is_new_type -%}
 drop table {{ raw_table }};

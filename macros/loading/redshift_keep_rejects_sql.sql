@@ -1,0 +1,37 @@
+{#
+    Puts the rows of a file of rejects into rejected_rows. They come by COPY, for what
+    files hold must not become part of a statement.
+
+    batch      source_table, rejects: as for load_batch
+    load_id    expression of the load that they belong to; if it is gone, they are not kept
+#}
+{% macro redshift_keep_rejects_sql(batch, load_id) -%}
+create temporary table rejects_of_{{ batch.source_table }} (
+    file_name varchar(2048),
+    line_number bigint,
+    column_name varchar(256),
+    value varchar(4096),
+    reason varchar(1024)
+);
+
+copy rejects_of_{{ batch.source_table }} (file_name, line_number, column_name, value, reason)
+from {{ sql_literal(batch.rejects) }}
+{{ redshift_copy_access() }}
+format as json 'auto';
+
+insert into {{ raw_relation("rejected_rows") }} (
+    load_id, source_table, file_name, line_number, column_name, value, reason, loaded_at
+)
+select
+    loads.load_id,
+    loads.source_table,
+    rejects.file_name,
+    rejects.line_number,
+    rejects.column_name,
+    rejects.value,
+    rejects.reason,
+    loads.loaded_at
+from rejects_of_{{ batch.source_table }} as rejects
+cross join {{ raw_relation("loads") }} as loads
+where loads.load_id = {{ load_id }}
+{%- endmacro %}
