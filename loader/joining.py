@@ -96,7 +96,7 @@ def join(
     version that was listed, or if what is zipped is damaged.
     """
     shares = split_evenly(len(files), part_count(sum(file.file_size for file in files)))
-    workers = min(os.cpu_count() or 1, len(shares))
+    workers = max(1, min(os.cpu_count() or 1, len(shares)))
     orders = [
         {
             "folder": str(folder),
@@ -134,8 +134,7 @@ def join(
 def split_evenly(count: int, share_count: int) -> list[tuple[int, int]]:
     """The first number, and the one after the last, of so many shares, none of them empty."""
     share_count = min(count, share_count)
-    bounds = [number * count // share_count for number in range(share_count)]
-    return list(zip(bounds, [*bounds[1:], count], strict=True))
+    return [(n * count // share_count, (n + 1) * count // share_count) for n in range(share_count)]
 
 
 def too_many(rejects: list[dict], max_rejects: int) -> str:
@@ -249,8 +248,8 @@ class Share:
             if not is_placed:
                 self.places.append((str(self.path), self.line_count, file.file_name, count))
                 is_placed = True
-            if not self.keys.keys() >= piece.keys:
-                self.keys = {key: file.file_name for key in piece.keys} | self.keys
+            for key in piece.keys - self.keys.keys():
+                self.keys[key] = file.file_name
             part.write(piece.line.encode() + b"\n")
         return {"path": str(self.path), "object_count": count}
 

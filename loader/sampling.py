@@ -56,8 +56,8 @@ def sample(files: list[File], columns: list[str]) -> tuple[list[File], dict[str,
                 break
             if not fills_a_column(value, known):
                 raise Refused(f"In {file.file_name}, line {count}: {no_column(value)}.")
-            if not keys.keys() >= value.keys():
-                keys = dict.fromkeys(value, file.file_name) | keys
+            for key in value.keys() - keys.keys():
+                keys[key] = file.file_name
             rest = rest[end:].lstrip()
         if is_whole and not rest and file.object_count is None:
             counted[number] = replace(file, object_count=count)

@@ -24,16 +24,22 @@ read_json(
         _file
     from (
         select
-            list_transform(map_keys(object), lambda key: lower(key)) as folded_keys,
-            map_values(object) as folded_values,
+            list_transform(filled, lambda entry: lower(entry.key)) as folded_keys,
+            list_transform(filled, lambda entry: entry.value) as folded_values,
             _file
-        from read_json(
-            getvariable('paths'),
-            format = 'unstructured',
-            records = 'false',
-            maximum_object_size = 4194304,
-            filename = '_file',
-            columns = {'object': 'map(varchar, varchar)'}
+        from (
+            select
+                list_filter(map_entries(object), lambda entry: entry.value is not null)
+                    as filled,
+                _file
+            from read_json(
+                getvariable('paths'),
+                format = 'unstructured',
+                records = 'false',
+                maximum_object_size = 4194304,
+                filename = '_file',
+                columns = {'object': 'map(varchar, varchar)'}
+            )
         )
     )
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -95,15 +97,91 @@ def test_lines_that_are_no_json(project: Project, name: str) -> None:
     ]
 
 
-def test_lines_that_are_other_json(local_project: Project) -> None:
-    """And a file of nothing else; on Redshift an array is a row of nulls."""
-    local_project.load()
-    lines = ["[1]", '"text"', json.dumps(event(12)), json.dumps(event(13)) * 2]
-    (local_project.events / "broken.json").write_text("\n\n".join(lines))
-    local_project.load("--max-errors", "3")
-    rows = local_project.query("select line_number, reason from sparkify_raw.rejected_rows")
-    assert sorted(rows) == [(n, "not a JSON object") for n in (1, 2, 4)]
-    assert local_project.query(EVENTS) == [(1,), (2,), (3,), (12,)]
+def test_what_is_between_objects(project: Project) -> None:
+    """Each line that is no object is a row; objects on one line are as many as they are."""
+    project.load()
+    lines = ["[1]", '"text"', json.dumps(event(12)), json.dumps(event(13)) + json.dumps(event(14))]
+    (project.events / "broken.json").write_text("\n\n".join(lines))
+    project.load("--max-errors", "2")
+    rows = project.query("select line_number, value, reason from sparkify_raw.rejected_rows")
+    assert sorted(rows) == [(1, "[1]", "not a JSON object"), (2, '"text"', "not a JSON object")]
+    assert project.query(EVENTS) == [(1,), (2,), (3,), (12,), (13,), (14,)]
+
+
+@pytest.mark.parametrize("where_it_is", [0, 30, 59], ids=["first", "in the middle", "last"])
+@pytest.mark.parametrize(
+    "bad", ['{"artist": "cut', '{"a": "x" "y"}', "{'ts': 1}"], ids=["cut off", "comma", "quotes"]
+)
+def test_one_bad_object_on_a_line_of_good_ones(
+    project: Project, bad: str, where_it_is: int
+) -> None:
+    """It alone is rejected, with its text: a line is not a row."""
+    texts = [json.dumps(event(100 + n)) for n in range(60)]
+    texts.insert(where_it_is, bad)
+    (project.events / "concatenated.json").write_text("".join(texts))
+    project.load("--select", "staging_events", "--max-errors", "1")
+    assert project.query(COUNTS.format("staging_events")) == [(63, 1)]
+    rejected = "select line_number, value from sparkify_raw.rejected_rows"
+    assert project.query(rejected) == [(where_it_is + 1, bad)]
+
+
+# Each counts for as many rows as are lost with it.
+WHOLE_FILES = {
+    "an array": json.dumps([event(n) for n in range(20)]),
+    "an array, indented": json.dumps([event(n) for n in range(20)], indent=2),
+    "a wrapper": json.dumps({"Records": [event(n) for n in range(20)]}),
+    "wrappers": json.dumps({"data": {"event": event(1)}}) * 20,
+    "single quotes": "".join(str(event(n)) for n in range(20)),
+    "another format": "ts,page\n" * 20,
+}
+
+
+@pytest.mark.parametrize("text", WHOLE_FILES.values(), ids=WHOLE_FILES)
+def test_a_whole_file_is_not_one_bad_row(project: Project, text: str) -> None:
+    (project.events / "other.json").write_text(text)
+    run = project.load("--select", "staging_events", "--max-errors", "19", fails=True)
+    assert "other.json" in run.errors
+    assert "--max-errors allows 19" in run.errors
+    assert project.query(EVENTS) == []
+    project.load("--select", "staging_events", "--max-errors", "20")
+    assert project.query(COUNTS.format("staging_events")) == [(3, 20)]
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress], ids=["gzip", "bzip2"])
+@pytest.mark.parametrize("options", [(), ("--max-errors", "1000")], ids=["", "bad rows allowed"])
+def test_a_compressed_file_is_no_bad_row(
+    project: Project, compress: Callable[[bytes], bytes], options: tuple[str, ...]
+) -> None:
+    """Whatever its name says, even within another one."""
+    for name, wrap in (("a.json", bytes), ("a.json.gz", gzip.compress)):
+        path = project.events / name
+        path.write_bytes(wrap(compress(json.dumps(event(11)).encode())))
+        run = project.load("--select", "staging_events", *options, fails=True)
+        assert f"{name} holds " in run.errors
+        assert "which its name does not say" in run.errors
+        assert (11,) not in project.query(EVENTS)
+        files = "select count(*) from sparkify_raw.loaded_files where file_name like '%a.json%'"
+        assert project.query(files) == [(0,)]
+        path.unlink()
+
+
+def test_an_object_of_other_keys_is_no_row(project: Project) -> None:
+    """A catalogue in one object would be a row of nulls; its keys are named wherever it is."""
+    wrapped = {"songs": [song(3), song(4)]}
+    large = "".join(json.dumps(song(100 + n)) + "\n" for n in range(1000)) + json.dumps(wrapped)
+    for text, line in ((json.dumps(wrapped), 1), (large, 1001), ("{}", 1)):
+        path = project.songs / "catalog.json"
+        path.write_text(text)
+        run = project.load("--select", "staging_songs", fails=True)
+        assert f"catalog.json, line {line}: none of its keys fills a column: " in run.errors
+        assert ("songs" if line else "it has none") in run.errors
+        assert project.query("select count(*) from sparkify_raw.staging_songs") == [(0,)]
+    path.write_text(json.dumps(wrapped))
+    project.load("--select", "staging_songs", "--max-errors", "2")
+    rejected = project.query(
+        "select line_number, reason from sparkify_raw.rejected_rows order by 1"
+    )
+    assert rejected == [(n, "none of its keys fills a column: songs") for n in (1, 2)]
 
 
 def test_rejected_rows_warn_in_every_build(project: Project) -> None:
@@ -135,20 +213,95 @@ def test_line_numbers_in_a_large_file(local_project: Project) -> None:
     assert lines == [(8,), (30_008,), (60_008,), (90_008,)]
 
 
-def test_rows_that_redshift_tells_of_late(redshift_project: RedshiftProject) -> None:
-    """They are asked for again, and by the next load if this one is killed meanwhile."""
+def statements_after_commit(project: RedshiftProject, part: str) -> int:
+    """How many statements with this in them the cluster got."""
+    return sum(part in each.sql for each in project.cluster.statements)
+
+
+def without_details(project: RedshiftProject, sql: str) -> None:
+    """Changes what the cluster remembers of loads, as a superuser may."""
+    with project.cluster.admin() as connection:
+        connection.execute(sql)
+
+
+HOW_MANY = [("staging_events", None, None, None)]
+
+
+def test_a_load_that_is_killed_before_redshift_says_which_rows(
+    redshift_project: RedshiftProject,
+) -> None:
+    """How many they are is in the ledger; the next load goes on, and does not ask again."""
     project = with_bad_rows(redshift_project)
-    project.cluster.faults.cut("before", "from sys_load_history")
-    project.load("--max-errors", "2", fails=True)
-    assert project.query(COUNTS.format("staging_events")) == [(5, None)]
-    assert project.query(REJECTED) == []
-    run = project.run(
-        "dbt", "test", "--select", "assert_no_rows_were_rejected", "--target=redshift"
-    )
-    assert "Warning in test assert_no_rows_were_rejected" in run.output
-    project.load()
-    assert len(project.query(REJECTED)) == 2
+    project.cluster.faults.cut("before", "from sys_load_error_detail")
+    run = project.load("--select", "staging_events", "--max-errors", "2")
+    assert "cannot keep which rows COPY rejected" in run.errors
+    assert "Redshift does not say which 2 rows COPY rejected" in run.errors
     assert project.query(COUNTS.format("staging_events")) == [(5, 2)]
+    assert project.query(REJECTED) == HOW_MANY
+    selected = ["--select", "assert_no_rows_were_rejected", "--target=redshift"]
+    assert "Warning in test" in project.run("dbt", "test", *selected).output
+    project.write_events("later.json", event(21))
+    project.cluster.statements.clear()
+    run = project.load()
+    assert "rejected" not in run.errors
+    assert statements_after_commit(project, "sys_load") == 0
+    assert (21,) in project.query(EVENTS)
+    assert project.query(REJECTED) == HOW_MANY
+
+
+@pytest.mark.parametrize("told", [0, 1])
+def test_rows_that_redshift_never_tells_of(redshift_project: RedshiftProject, told: int) -> None:
+    """It keeps few details, and not for long: a load ends all the same, and says so once."""
+    project = with_bad_rows(redshift_project)
+    code = (project.folder / "loader/loading.py").read_text()
+    assert "\nDETAIL_SECONDS = 15" in code
+    (project.folder / "loader/loading.py").write_text(
+        code.replace("\nDETAIL_SECONDS = 15", "\nDETAIL_SECONDS = 2")
+    )
+    kept = "ts" if told else "none"
+    without_details(
+        project,
+        "create rule forget as on insert to pg_redshift.load_errors"
+        f" where new.column_name <> '{kept}' do instead nothing",
+    )
+    try:
+        run = project.load("--select", "staging_events", "--max-errors", "2")
+    finally:
+        without_details(project, "drop rule forget on pg_redshift.load_errors")
+    rest = "1 row" if told else "2 rows"
+    assert f"Redshift does not say which {rest} COPY rejected" in run.errors
+    assert project.query(COUNTS.format("staging_events")) == [(5, 2)]
+    rejected = project.query(REJECTED)
+    assert len(rejected) == told + 1
+    assert rejected[-1] == HOW_MANY[0]
+    (reason,) = project.query(
+        "select reason from sparkify_raw.rejected_rows where file_name is null"
+    )
+    assert reason[0].startswith(rest[0])
+    assert "rejected" not in project.load().errors
+
+
+def test_the_copy_is_found_among_others(redshift_project: RedshiftProject) -> None:
+    """By table and time, even if the views do not name the manifest; never by pg_last_copy_id,
+    which counts otherwise than they do."""
+    project = with_bad_rows(redshift_project)
+    project.load("--select", "staging_events", "--max-errors", "2")
+    without_details(project, "update pg_redshift.loads set data_source = ''")
+    project.write_events("worse.json", *(event(30 + n, ts="no") for n in range(3)), event(40))
+    project.cluster.statements.clear()
+    with project.cluster.admin() as connection:
+        connection.execute(
+            "create rule blank as on insert to pg_redshift.loads do also"
+            " update pg_redshift.loads set data_source = ''"
+        )
+    try:
+        project.load("--select", "staging_events", "--max-errors", "3")
+    finally:
+        without_details(project, "drop rule blank on pg_redshift.loads")
+    worse = [row for row in project.query(REJECTED) if row[1].endswith("worse.json")]
+    assert [line for _, _, line, _ in worse] == [1, 2, 3]
+    assert len(project.query(REJECTED)) == 5
+    assert statements_after_commit(project, "pg_last_copy") == 0
 
 
 @pytest.mark.parametrize("number", ["-1", "100000", "many"])

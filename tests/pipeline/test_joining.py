@@ -15,7 +15,7 @@ from click import ClickException
 
 import loader.stages
 from loader.files import File
-from loader.joining import join, objects_in
+from loader.joining import join
 from loader.stages import FolderStage, S3Stage
 from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
 
@@ -152,6 +152,43 @@ def test_bad_rows_are_kept_with_the_files_that_they_were_in(bucket: Bucket) -> N
     ) == [(f"s3://{bucket.name}/log_data/5.json", 2, "ts")]
 
 
+MANY_CORES, ONE_BY_ONE_AT_LEAST = ("os.cpu_count()", "64"), ("--join-from", "1")
+
+
+def edit(project: Project, path: str, old: str, new: str) -> None:
+    """Changes the project's copy, wherever this stands in a file of it."""
+    text = (project.folder / path).read_text()
+    assert old in text
+    (project.folder / path).write_text(text.replace(old, new))
+
+
+def test_no_object_is_lost_if_cores_outnumber_objects(bucket: Bucket) -> None:
+    """Seven in batches of four and three; each core has a part of its own, unless it has none."""
+    edit(bucket.project, "loader/joining.py", *MANY_CORES)
+    edit(bucket.project, "loader/plan.py", "BATCH_FILES = 100_000", "BATCH_FILES = 4")
+    for item in range(7):
+        bucket.put(f"log_data/{item}.json", json.dumps(event(item)))
+    bucket.load(*ONE_BY_ONE_AT_LEAST)
+    items = "select iteminsession from sparkify_raw.staging_events order by 1"
+    assert bucket.project.query(items) == [(item,) for item in range(7)]
+    counts = "select file_count, row_count from sparkify_raw.loads order by load_id"
+    assert bucket.project.query(counts) == [(4, 4), (3, 3)]
+
+
+def test_a_row_that_joining_loses_refuses_the_batch(bucket: Bucket) -> None:
+    bucket.put_days()
+    edit(
+        bucket.project,
+        "loader/joining.py",
+        'part.write(piece.line.encode() + b"\\n")',
+        'part.write(piece.line.encode() + b"\\n" if "Chrome" in piece.line else b"")',
+    )
+    bucket.put("log_data/5.json", json.dumps(event(5, userAgent="curl")))
+    run = bucket.load(*JOINED, fails=True)
+    assert "11 objects were counted" in run.errors or "counted_row_count" in run.errors
+    assert bucket.rows() == bucket.files() == []
+
+
 def test_an_object_that_cannot_be_read_is_named(
     local_project: Project, endpoint: MisbehavingS3
 ) -> None:
@@ -169,25 +206,6 @@ def test_an_object_that_cannot_be_read_is_named(
     assert bucket.rows() == []
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"a": 1',
-        '"a": 1}',
-        "[{}]",
-        "null",
-        '{"a": NaN}',
-        '{"a": 1,}',
-        '\ufeff{"a": 1}',
-        '{"a\n": 1}',
-    ],
-)
-def test_what_is_no_object_is_left_to_the_engine(text: str) -> None:
-    """Two halves, joined, would make an object."""
-    with pytest.raises(ValueError):
-        objects_in(text.encode())
-
-
 def test_a_folder_that_cannot_be_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,12 +213,7 @@ def test_a_folder_that_cannot_be_written_to(
         monkeypatch.setenv(name, "us-west-2")
     name = f"s3://{BUCKET}/a.json"
     with pytest.raises(ClickException, match="cannot write to the temporary folder"):
-        join([File(name, 2, "tag", name)], tmp_path / "missing", is_gzip=False)
-
-
-def test_half_a_character_is_left_to_the_engine() -> None:
-    with pytest.raises(ValueError):
-        objects_in(b'{"a": "\xff"}')
+        join([File(name, 2, "tag", name)], tmp_path / "missing", False, ["a"], 0)
 
 
 def test_what_killed_loads_left_is_removed(

@@ -133,7 +133,11 @@ def test_a_load_that_was_planned_before_another_is_refused(
         "file_list": f"s3://{BUCKET}/l.json",
         "manifest": f"s3://{BUCKET}/m.json",
         "last_load": {"load_id": 0, "loaded_at": "1970-01-01"},
-        "undo": None,
+        "replaces": None,
+        "object_count": 0,
+        "is_counted": False,
+        "max_errors": 0,
+        "reject_count": 0,
     }
     command = ["dbt", "run-operation", "load_batch", "--target", "redshift", "--args"]
     run = project.run(*command, json.dumps({"batch": batch}))

@@ -32,16 +32,39 @@ def test_a_new_key_is_ignored_and_mentioned(project: Project) -> None:
     assert project.query("select count(*) from sparkify_raw.staging_events") == [(5,)]
 
 
-def test_a_key_in_another_case(project: Project) -> None:
-    """Redshift takes it for the column, DuckDB does not and says so."""
-    project.write_events("a.json", {**event(8, gender=None), "GENDER": "M"})
+def test_keys_in_any_case(project: Project) -> None:
+    """They are the column's, in whichever of twenty files, as COPY has it."""
+    for number in range(20):
+        project.write_events(f"{number:02}.json", event(100 + number))
+    other_case = {key.upper(): value for key, value in event(107).items()}
+    project.write_events("07.json", other_case)
+    project.write_events("12.json", {**event(112, gender=None), "GENDER": "M"})
+    project.write_songs("a.json", {key.title(): value for key, value in song(7).items()})
     run = project.load()
-    rows = project.query("select gender from sparkify_raw.staging_events where iteminsession = 8")
-    if project.target == "local":
-        assert "no column takes the key GENDER" in run.errors
-        assert rows == [(None,)]
-    else:
-        assert "no column takes" not in run.errors
+    assert "no column takes" not in run.errors
+    rows = project.query("select * from sparkify_raw.staging_events where iteminsession >= 100")
+    by_item = {row[4]: row[:4] + row[5:-1] for row in rows}
+    usual = by_item[107]
+    assert usual[2:4] == ("Test", "F")
+    assert all(row[:2] == usual[:2] for row in by_item.values())
+    assert by_item[112][3] == "M"
+    assert len(by_item) == 20
+    assert None not in usual
+    titles = project.query("select title from sparkify_raw.staging_songs order by 1")
+    assert titles == [("Title 1",), ("Title 2",), ("Title 7",)]
+
+
+@pytest.mark.parametrize("number", [0, 7, 18, 19])
+def test_a_key_that_is_renamed_in_one_file_of_twenty(project: Project, number: int) -> None:
+    for other in range(20):
+        project.write_events(f"{other:02}.json", event(100 + other))
+    renamed = event(100 + number)
+    renamed["user_id"] = renamed.pop("userId")
+    project.write_events(f"{number:02}.json", renamed)
+    run = project.load("--select", "staging_events")
+    (said,) = [line for line in run.errors.splitlines() if "no column takes" in line]
+    assert "the key user_id" in said
+    assert said.endswith(f"{number:02}.json")
 
 
 def test_a_missing_key_is_null(project: Project) -> None:
