@@ -223,7 +223,10 @@ def run_undisturbed(project: Project) -> Undisturbed:
 @pytest.mark.soak
 @pytest.mark.parametrize(("engine", "trials"), [("local", 3), ("redshift", 1)], indirect=["engine"])
 def test_a_kill_at_any_moment(
-    new_project: Callable[..., Project], engine: str, trials: int
+    new_project: Callable[..., Project],
+    engine: str,
+    trials: int,
+    tried: Callable[..., None],
 ) -> None:
     """In each trial each command of each stage is killed up to twice, then runs through.
 
@@ -241,7 +244,8 @@ def test_a_kill_at_any_moment(
         for stage, (write, commands) in enumerate(STAGES):
             write(project)
             for command in commands:
-                run_and_kill(project, command, undisturbed.sent[stage, command], chance)
+                kills = run_and_kill(project, command, undisturbed.sent[stage, command], chance)
+                tried("kills", kills)
                 run_through(project, command)
             assert project.marts() == undisturbed.marts[stage]
             assert_loaded_once(project)
@@ -249,10 +253,11 @@ def test_a_kill_at_any_moment(
 
 def run_and_kill(
     project: Project, command: tuple[str, ...], sent: list[float], chance: random.Random
-) -> None:
-    """Kills a command at up to two moments, given when it sends its statements."""
+) -> int:
+    """Kills a command at up to two moments, given when it sends its statements; how often it did
+    not end before."""
     sent = [0, *sent]
-    for _ in range(2):
+    for kills in range(2):
         # Uniform in the time in which the command is at the database. To count
         # statements makes up for a machine that is now faster, now slower.
         moment = chance.uniform(0.9 * sent[1], sent[-1] + 0.1)
@@ -266,13 +271,14 @@ def run_and_kill(
         )
         assert_consistent(project)
         if not was_killed:
-            break
+            return kills
+    return 2
 
 
 # --- chosen moments ------------------------------------------------------------
 
 
-def test_a_build_killed_at_what_it_writes(project: Project) -> None:
+def test_a_build_killed_at_what_it_writes(project: Project, tried: Callable[..., None]) -> None:
     loads = with_more_days(project)
     for said in (
         r'delete from "\w+"."\w+"."fct_songplays"',
@@ -286,13 +292,16 @@ def test_a_build_killed_at_what_it_writes(project: Project) -> None:
     ):
         log = Log(project)
         assert kill_when(begin(project, RUN), lambda: re.search(said, log.read())), said  # noqa: B023
+        tried("kills")
         assert_consistent(project)
         project.marts()  # there they are
     project.dbt("run")
     assert_star(project, *loads)
 
 
-def test_a_load_killed_as_it_writes(new_project: Callable[..., Project]) -> None:
+def test_a_load_killed_as_it_writes(
+    new_project: Callable[..., Project], tried: Callable[..., None]
+) -> None:
     """DuckDB's files change as a transaction ends, and as it recovers from the kill before."""
     project = with_small_batches(new_project("local"))
     write_first_days(project)
@@ -305,12 +314,15 @@ def test_a_load_killed_as_it_writes(new_project: Callable[..., Project]) -> None
     for _ in range(3):
         before = size()
         assert kill_when(begin(project, LOAD), lambda: size() != before)  # noqa: B023
+        tried("kills")
         assert_consistent(project)
     run_through(project, LOAD)
     assert_loaded_once(project)
 
 
-def test_a_load_killed_at_what_it_sends(redshift_project: RedshiftProject) -> None:
+def test_a_load_killed_at_what_it_sends(
+    redshift_project: RedshiftProject, tried: Callable[..., None]
+) -> None:
     """A batch is one string to dbt, but the cluster gets it in statements."""
     project = redshift_project
     with_small_batches(project)
@@ -330,6 +342,7 @@ def test_a_load_killed_at_what_it_sends(redshift_project: RedshiftProject) -> No
             return any(re.search(statement, sql) for sql in sent)
 
         assert kill_when(begin(project, LOAD), is_sent), statement
+        tried("kills")
         assert_consistent(project)
     run_through(project, LOAD)
     assert_loaded_once(project)
