@@ -60,8 +60,10 @@ def load_batch(
             request["manifest"] = stage.write("manifest.json", manifest(provided.files))
             request["is_gzip"] = batch.is_gzip
         else:
-            request["places"] = stage.write("places.json", json_lines(map(asdict, provided.places)))
             request["is_folded"] = is_folded(source, provided)
+            if batch.is_joined:
+                places = json_lines(map(asdict, provided.places))
+                request["places"] = stage.write("places.json", places)
         try:
             (result,) = dbt.run_operation("load_batch", batch=request, dry_run=dry_run)
         except Refused as error:

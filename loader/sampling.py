@@ -59,7 +59,7 @@ def sample(files: list[File], columns: list[str]) -> tuple[list[File], dict[str,
             for key in value.keys() - keys.keys():
                 keys[key] = file.file_name
             rest = rest[end:].lstrip()
-        if is_whole and not rest and file.object_count is None:
+        if is_whole and not rest:
             counted[number] = replace(file, object_count=count)
     return counted, keys
 

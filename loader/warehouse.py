@@ -48,7 +48,7 @@ HINTS = {
 
 REFUSED = re.compile(
     "Load into table '|, in file |bad rows?, |NULL value into column (filled|counted)_row_count"
-    "|Malformed JSON|[Ii]nvalid (unicode|UTF)|maximum_object_size|Expected (OBJECT|JSON)"
+    "|Malformed JSON|JSON transform error|maximum_object_size|objects were counted"
 )
 
 

@@ -189,6 +189,29 @@ def test_a_row_that_joining_loses_refuses_the_batch(bucket: Bucket) -> None:
     assert bucket.rows() == bucket.files() == []
 
 
+def test_a_text_that_looks_like_two_objects_is_one(bucket: Bucket) -> None:
+    """Zipped or not: where a count by boundaries is too large, objects are counted one by one."""
+    for name in ("a.json", "b.json.gz"):
+        bucket.put(f"log_data/{name}", json.dumps(event(1, song='} {"a": 1}{', artist=name)))
+    bucket.load(*ONE_BY_ONE)
+    assert len(bucket.rows()) == 2
+
+
+def test_a_row_that_the_engine_loses_refuses_the_batch(project: Project) -> None:
+    """As the loader has read the files to their end when it looked for keys."""
+    path, loses = "macros/loading/load_batch_sql.sql", "itemInSession"
+    if isinstance(project, RedshiftProject):
+        copied = "{{ redshift_copy_sql(source_table, batch.manifest, parameters) }};"
+        deleted = "delete from {{ raw_relation(source_table) }} where iteminsession = 2;"
+        edit(project, path, copied, f"{copied}\n\n{deleted}")
+    else:
+        read = "from {{ duckdb_read_objects_sql(columns, batch.is_folded) }};"
+        edit(project, path, read, f"{read[:-1]} where \"{loses}\" <> '2';")
+    run = project.load("--select", "staging_events", fails=True)
+    assert "3 objects were counted" in run.errors or "counted_row_count" in run.errors
+    assert project.query("select count(*) from sparkify_raw.staging_events") == [(0,)]
+
+
 def test_an_object_that_cannot_be_read_is_named(
     local_project: Project, endpoint: MisbehavingS3
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 import redshift_connector
 
 import loader.joining
+import loader.sampling
 from loader import Refused
 from loader.fetching import contents
 from loader.files import File
@@ -155,6 +156,32 @@ def test_the_beginning_of_every_file_is_looked_at(tmp_path: Path) -> None:
     assert keys.keys() == {"n", *(f"key{n}" for n in range(2000))}
 
 
+def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a thousand; of more every second, or third, and the newest."""
+    seen: list[tuple[str, int]] = []
+
+    def begin(client: object, file: File, size: int) -> tuple[str, bool]:
+        seen.append((file.file_name, size))
+        return GOOD, True
+
+    monkeypatch.setattr(loader.sampling, "s3_client", object)
+    monkeypatch.setattr(loader.sampling, "beginning", begin)
+    for count, step, size in (
+        (1, 1, 65_536),
+        (1000, 1, 16_777),
+        (1001, 2, 16_760),
+        (9999, 10, 4096),
+    ):
+        files = [File(f"s3://b/{n:05}", 9, "tag", f"s3://b/{n:05}") for n in range(count)]
+        seen.clear()
+        counted, _ = sample(files, ["n"])
+        looked_at = sorted(int(name[-5:]) for name, _ in seen)
+        assert looked_at == list(range(count))[::-step][::-1]
+        assert looked_at[-1] == count - 1
+        assert {of_each for _, of_each in seen} == {size}
+        assert [n for n, file in enumerate(counted) if file.object_count == 1] == looked_at
+
+
 def test_an_object_that_fills_no_column_is_named(tmp_path: Path) -> None:
     bad = write(tmp_path, "bad.json", GOOD + '{"Records": [1]}')
     with pytest.raises(Refused, match=r"bad\.json, line 2: .* fills a column: Records"):
@@ -221,7 +248,7 @@ def joined_cases(
 
 
 def test_duckdb_reads_each_joined_object_once(
-    tmp_path: Path, in_process: Callable[[int], None]
+    tmp_path: Path, in_process: Callable[[int], None], tried: Callable[[str, int], None]
 ) -> None:
     connection = duckdb.connect()
     for count, joined in joined_cases(tmp_path, in_process, False, CORES):
@@ -229,10 +256,14 @@ def test_duckdb_reads_each_joined_object_once(
         read = "select n from read_json(?, format='unstructured', columns={'n': 'int'}) order by 1"
         rows = connection.execute(read, [paths]).fetchall() if paths else []
         assert rows == [(n,) for n in range(count) if n % 3 != 1]
+        tried("joined objects", len(rows))
 
 
 def test_redshift_reads_each_joined_object_once(
-    tmp_path: Path, in_process: Callable[[int], None], cluster: FakeRedshift
+    tmp_path: Path,
+    in_process: Callable[[int], None],
+    cluster: FakeRedshift,
+    tried: Callable[[str, int], None],
 ) -> None:
     """All cases in one COPY, told apart by their number."""
     s3, entries, expected = cluster.s3, [], []
@@ -261,6 +292,7 @@ def test_redshift_reads_each_joined_object_once(
         )
         cursor.execute("select number, n from joined order by 1, 2")
         assert [tuple(row) for row in cursor.fetchall()] == expected
+    tried("joined objects", len(expected))
 
 
 @pytest.mark.parametrize("cores", CORES)

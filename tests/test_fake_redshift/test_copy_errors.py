@@ -170,14 +170,32 @@ def test_refused_copy_aborts_the_transaction(db):
     db.run("rollback")
 
 
+def _last_query_id(db):
+    """The SYS views' id of the session's last COPY."""
+    pid = db.value("select pg_backend_pid()")
+    return db.value(f"select max(query_id) from sys_load_history where session_id = {pid}")
+
+
+def test_ids_of_the_views(db):
+    """query_id of the SYS views is not the query of STL. [AWS:SYS_QUERY_HISTORY, r_STL_QUERY]"""
+    db.run("create table t (a int)")
+    db.error(_copy(db, '{"a":"x"}'))
+    number = db.value("select pg_last_copy_id()")
+    assert db.value(f"select count(*) from stl_load_errors where query = {number}") == 1
+    for view in ("sys_load_history", "sys_load_error_detail"):
+        assert db.value(f"select count(*) from {view} where query_id = {number}") == 0
+        same = f"select count(*) from {view} where query_id = {_last_query_id(db)}"
+        assert db.value(same) == 1
+
+
 def test_rolled_back_copy_leaves_its_traces(db):
     """A row in SYS_LOAD_DETAIL does not mean a commit. [DG:SYS_LOAD_DETAIL]"""
     db.run("create table t (a int)")
     db.run("begin")
     db.run(_copy(db, '{"a":1}\n{"a":2}\n'))
-    query = db.value("select pg_last_copy_id()")
-    assert query > 0
+    assert db.value("select pg_last_copy_id()") > 0
     db.run("rollback")
+    query = _last_query_id(db)
     assert db.value("select count(*) from t") == 0
     detail = db.run(
         f"select trim(file_name), lines_scanned from sys_load_detail where query_id={query}"
@@ -207,11 +225,11 @@ def test_load_history(db):
     db.run(_copy(db, '{"a":1}{"a":2}'))
     assert db.run(
         "select status, trim(table_name), loaded_rows, source_file_count, error_count "
-        "from sys_load_history where query_id = pg_last_copy_id()"
+        f"from sys_load_history where query_id = {_last_query_id(db)}"
     ) == [("completed", "t", 2, 1, 0)]
     assert db.value("select count(*) from stl_load_commits where query = pg_last_copy_id()") == 1
     db.error(_copy(db, '{"a":"x"}'))
-    status = "select status from sys_load_history where query_id = pg_last_copy_id()"
+    status = f"select status from sys_load_history where query_id = {_last_query_id(db)}"
     assert db.value(status) == "aborted"
 
 
@@ -226,7 +244,7 @@ def test_strings_of_system_tables_are_padded(db):
     assert [len(value) for value in row] == [256, 127, 1024, 100]
     row = db.run(
         "select file_name, column_name, error_message from sys_load_error_detail "
-        "where query_id = pg_last_copy_id()"
+        f"where query_id = {_last_query_id(db)}"
     )[0]
     assert [len(value) for value in row] == [256, 127, 512]
 
