@@ -19,7 +19,7 @@ from click import ClickException
 from dbt.cli.options import MultiOption
 
 from loader import Refused, in_words, note
-from loader.files import file_list, find_files, is_s3
+from loader.files import file_list, find_files, full_prefix, is_s3
 from loader.loading import load_batch, open_stage
 from loader.plan import Options, Source, Step, batches, steps
 from loader.warehouse import Conflict, Dbt
@@ -58,6 +58,8 @@ def plan(dbt: Dbt, sources: list[Source], options: Options) -> None:
         told = dbt.run_operation(
             "plan_load",
             listings=listings,
+            prefixes={source.table: source.full_prefix for source in sources},
+            project_dir=f"{dbt.project_dir.as_posix()}/",
             full_refresh=options.full_refresh,
             dry_run=options.dry_run,
         )
@@ -106,19 +108,37 @@ def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
         options.max_errors -= result["rejected_count"]
 
 
-def check_locations(sources: list[Source]) -> None:
-    """Redshift reads S3 alone; an error if a location is elsewhere."""
-    if not is_s3(os.environ.get("DBT_STAGE_LOCATION", "")):
+def check_locations(dbt: Dbt, sources: list[Source], given: set[str]) -> None:
+    """Raises ClickException if it is not said where the files of the sources are, or where the
+    engine cannot read them. `given` are the variables that are set, for these sources or others:
+    the sample is loaded only if there are none."""
+    if dbt.engine == "redshift" and not is_s3(os.environ.get("DBT_STAGE_LOCATION", "")):
         raise ClickException(
             "DBT_STAGE_LOCATION must be s3://bucket/prefix/, where the lists of files to COPY may"
             " be written for Redshift to read."
         )
+    where = "s3://bucket/prefix/" + ("" if dbt.engine == "redshift" else " or a folder")
     for source in sources:
-        if not is_s3(source.location):
+        if not source.location.strip():
+            raise ClickException(
+                f"{source.variable} is {'empty' if source.variable in given else 'not set'}: set it"
+                f" to where the files of {source.table} are, {where}."
+            )
+        if dbt.engine == "redshift" and not is_s3(source.location):
             raise ClickException(
                 f"Redshift reads files in S3 alone, but the location of {source.table} is the"
-                f" folder {source.location}: set it to s3://bucket/prefix/."
+                f" folder {source.location}: set {source.variable} to {where}."
             )
+        if given and source.variable not in given:
+            raise ClickException(
+                f"{source.variable} is not set, but {min(given)} is: set both, or leave"
+                f" {source.table} out with --select."
+            )
+    if not given:
+        note(
+            f"This is the sample, {' and '.join(source.location for source in sources)}. For files"
+            f" of your own set {' and '.join(source.variable for source in sources)}."
+        )
 
 
 def summary(sources: list[Source]) -> str:
@@ -162,6 +182,11 @@ def summary(sources: list[Source]) -> str:
     show_default=True,
     help="Join objects of up to 64 KB before loading them, if there are so many; 0: never.",
 )
+@click.option(
+    "--keep-gone",
+    is_flag=True,
+    help="Keep the rows of files that are loaded and not under the location, and go on.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would be run; change nothing.")
 @click.option("--target", "-t", help="Target of the profile, as for dbt.")
 @click.option("--profiles-dir", help="Folder of profiles.yml; the project's, if it has one.")
@@ -178,6 +203,7 @@ def main(
     reload: bool,
     max_errors: int,
     join_from: int,
+    keep_gone: bool,
     dry_run: bool,
     target: str | None,
     profiles_dir: str | None,
@@ -193,10 +219,11 @@ def main(
             f"--select: no source table is called {' or '.join(unknown)}; there are"
             f" {' and '.join(known)}."
         )
+    given = {source.variable for source in sources} & os.environ.keys()
     sources = [source for source in sources if not select or source.table in select]
-    if dbt.engine == "redshift":
-        check_locations(sources)
+    check_locations(dbt, sources, given)
     for source in sources:
+        source.full_prefix = full_prefix(source.location, project_dir)
         source.files, ignored = find_files(source.location, project_dir)
         if ignored:
             note(
@@ -204,7 +231,7 @@ def main(
                 f" .json.gz, such as {ignored[0].file_name}"
             )
 
-    options = Options(full_refresh, reload, max_errors, dry_run, join_from)
+    options = Options(full_refresh, reload, max_errors, dry_run, join_from, keep_gone)
     with tempfile.TemporaryDirectory() as folder:
         if dry_run and dbt.engine == "duckdb":
             dbt.spare_database(Path(folder))

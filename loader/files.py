@@ -58,7 +58,7 @@ def as_time(value: str) -> datetime:
 
 def s3_client():
     """The one seam to S3."""
-    attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS))
+    attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or ATTEMPTS)
     config = Config(
         max_pool_connections=THREADS,
         retries={"mode": "standard", "total_max_attempts": attempts},
@@ -86,6 +86,20 @@ def bucket_and_key(url: str) -> tuple[str, str]:
 def is_s3(location: str) -> bool:
     """Whether a location is in S3; otherwise it is a folder."""
     return location.startswith("s3://")
+
+
+def s3_prefix(location: str) -> str:
+    """What all s3:// addresses under a location begin with, and those beside it do not."""
+    bucket, key = bucket_and_key(location)
+    return f"s3://{bucket}/" + (key.rstrip("/") + "/" if key.strip("/") else "")
+
+
+def full_prefix(location: str, project_dir: Path) -> str:
+    """What the names of all files under a location begin with, once those that are relative are
+    taken from the project's folder."""
+    if is_s3(location):
+        return s3_prefix(location)
+    return (project_dir / location).resolve().as_posix().rstrip("/") + "/"
 
 
 def find_files(location: str, project_dir: Path) -> tuple[list[File], list[File]]:
@@ -129,8 +143,7 @@ def list_folder(folder: Path, project_dir: Path) -> Iterator[File]:
 
 def list_s3(location: str) -> Iterator[File]:
     """Every object under an s3:// location."""
-    bucket, key = bucket_and_key(location)
-    prefix = key.rstrip("/") + "/" if key.strip("/") else ""
+    bucket, prefix = bucket_and_key(s3_prefix(location))
     for page in s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in page.get("Contents", []):
             if not entry["Key"].endswith("/"):  # a folder marker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ BATCH_FILES = 100_000
 DUCKDB_FILES = 5_000  # each that it reads at once takes it some 100 KB of memory
 BATCH_BYTES = 4 * 1024**3  # also the disk that objects fetched from S3 take at most
 SMALL_BYTES = 64 * 1024  # up to which an object of S3 may be joined with others
+GONE = ("gone", "elsewhere")
 
 
 @dataclass
@@ -33,8 +35,10 @@ class Source:
 
     table: str
     location: str
+    variable: str  # of the environment, which sets the location
     columns: list[str]
     files: list[File] = field(default_factory=list)
+    full_prefix: str = ""
     last_load: dict = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     is_done: bool = False
@@ -60,6 +64,7 @@ class Options:
     max_errors: int
     dry_run: bool
     join_from: int
+    keep_gone: bool
 
 
 @dataclass
@@ -80,9 +85,10 @@ def steps(source: Source, told: dict, options: Options) -> list[Step]:
             f"{source.table} was loaded by `dbt run-operation load_staging`, which leaves no"
             " record of the files: go on with --full-refresh."
         )
+    check_location_covers(source, told, options)
     runs = told["files"]
     changed = [run for run in runs if run["state"] == "changed"]
-    gone = [run for run in runs if run["state"] == "gone"]
+    gone = [run for run in runs if run["state"] in GONE]
     if gone and options.dry_run:
         note(
             f"{source.table}: {count(gone)} loaded files are gone, such as {gone[0]['file_name']};"
@@ -97,7 +103,7 @@ def steps(source: Source, told: dict, options: Options) -> list[Step]:
     planned = []
     for load_id in sorted({run["load_id"] for run in changed}):
         members = [run for run in runs if run["load_id"] == load_id]
-        if lost := [run for run in members if run["state"] == "gone"]:
+        if lost := [run for run in members if run["state"] in GONE]:
             raise ClickException(
                 f"{source.table}: {changed[0]['file_name']} cannot be reloaded, since"
                 f" {lost[0]['file_name']} was loaded with it and is gone: put that back, or go on"
@@ -110,6 +116,32 @@ def steps(source: Source, told: dict, options: Options) -> list[Step]:
             f" {sum(len(step.files) for step in planned)} in all"
         )
     return [*planned, Step(files_in(source, [r for r in runs if r["state"] == "new"]))]
+
+
+def check_location_covers(source: Source, told: dict, options: Options) -> None:
+    """Raises ClickException if the files loaded last are not under the location, or if none that
+    is loaded is there any more: the location is another than it was, perhaps by mistake."""
+    runs = told["files"]
+    gone = [run for run in runs if run["state"] in GONE]
+    is_any_left = any(run["state"] in ("loaded", "changed") for run in runs)
+    newest = told["last_load"]["load_id"]
+    elsewhere = [run for run in gone if run["state"] == "elsewhere" and run["load_id"] == newest]
+    if options.keep_gone or not gone or (is_any_left and not elsewhere):
+        return
+    lost = elsewhere or gone
+    names = [run[name] for run in lost for name in ("file_name", "last_file_name")]
+    folders = zip(*(name.split("/")[:-1] for name in names), strict=False)
+    shared = itertools.takewhile(lambda parts: len(set(parts)) == 1, folders)
+    folder = "/".join(parts[0] for parts in shared)
+    is_set = source.variable in os.environ
+    raise ClickException(
+        f"{source.table} holds the rows of {count(lost):,} files of {folder}/, such as {names[0]},"
+        f" which are not under {source.location},"
+        f" {'set by' if is_set else 'the sample, for want of'} {source.variable}. Nothing was"
+        " loaded. To keep the two apart, load into another database (DBT_DUCKDB_PATH, on Redshift"
+        " DBT_REDSHIFT_DATABASE); to have the one replace the other, go on with --full-refresh; if"
+        " it is right that they come together, with --keep-gone, which leaves those rows."
+    )
 
 
 def files_in(source: Source, runs: list[dict]) -> list[File]:

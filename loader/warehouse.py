@@ -23,6 +23,7 @@ LOST = (
     " ended. Run load_staging.py again, it goes on with what is not loaded."
 )
 AGAIN = "Nothing of this batch was loaded; run load_staging.py again."
+NO_PASSWORD = "DBT_ENV_SECRET_REDSHIFT_PASSWORD sets the password."
 OUT_OF_MEMORY = "DBT_DUCKDB_MEMORY sets what DuckDB may take."
 CONFLICT = re.compile(
     "^10(18|23)|deadlock detected|conflict with concurrent transaction|already exists"
@@ -32,6 +33,7 @@ HINTS = {
     "Could not find profile": NO_PROFILE,
     r"/\.dbt' does not exist": NO_PROFILE,
     "Could not set lock on file": "Another process has the database open; try again once it ends.",
+    "password authentication failed": NO_PASSWORD,
     "Broken ?[Pp]ipe|Connection reset": LOST,
     "^1018$": f"(A table that is not in Redshift's snapshot.) {AGAIN}",
     "^1023$": f"(Redshift's serializable isolation violation.) {AGAIN}",
@@ -67,6 +69,7 @@ class Dbt:
         self.options = ["--project-dir", str(project_dir), "--vars", vars]
         self.options += ["--profiles-dir", profiles_dir] if profiles_dir else []
         self.options += ["--target", target] if target else []
+        self.project_dir = project_dir
         self.events: list = []
         self.manifest = None
         self.manifest = self._invoke("parse")
@@ -75,9 +78,14 @@ class Dbt:
     def sources(self) -> list[Source]:
         """The source tables that have a location."""
         return [
-            Source(node.name, node.external.location, [c for c in node.columns if c != LOADED_AT])
+            Source(
+                node.name,
+                node.external.location,
+                node.config.meta["location_variable"],
+                [column for column in node.columns if column != LOADED_AT],
+            )
             for node in self.manifest.sources.values()
-            if node.external and node.external.location
+            if node.external
         ]
 
     def spare_database(self, folder: Path) -> None:

@@ -1,10 +1,10 @@
 {#
-    What is no time from 1970 to mid-2149, the 179 years that dim_time can span, is null:
-    a number that no timestamp can hold would stop every build.
+    What is beyond the limits is null: a number that no timestamp can hold would stop
+    every build.
 #}
 {% macro epoch_ms_to_timestamp(column) -%}
     case
-        when {{ column }} between 0 and 5662310399999
+        when {{ column }} between {{ epoch_ms_limits() | join(" and ") }}
             then {{ adapter.dispatch("epoch_ms_to_timestamp")(column) }}
     end
 {%- endmacro %}

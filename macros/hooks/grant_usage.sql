@@ -12,7 +12,7 @@
 {% endmacro %}
 
 {% macro redshift__grant_usage(results) %}
-    {% set role = env_var("DBT_READER_ROLE", "") %}
+    {% set role = env_var("DBT_READER_ROLE", "") | trim %}
     {% if role and "success" in results | map(attribute="status") %}
         {{ return(
             "grant usage on schema " ~ adapter.quote(target.schema)

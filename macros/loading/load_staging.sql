@@ -27,11 +27,15 @@
         ) %}
     {% endfor %}
 
+    {% set loads = {} %}
+    {% for name in names if not select or name in select %}
+        {% do loads.update({name: redshift_load_prefix_sql(name, is_gzip)}) %}
+    {% endfor %}
     {% for statement in raw_tables_ddl(raw_tables_present()) %}
         {% do run_query(statement) %}
     {% endfor %}
-    {% for name in names if not select or name in select %}
-        {% set row = run_query(redshift_load_prefix_sql(name, is_gzip)).rows[0] %}
+    {% for name, sql in loads.items() %}
+        {% set row = run_query(sql).rows[0] %}
         {% do log(name ~ ": " ~ row["row_count"] ~ " rows", info=true) %}
     {% endfor %}
 {% endmacro %}

@@ -4,19 +4,25 @@
 
     listings       source table -> file of JSON lines {file_number, file_name, file_size,
                    fingerprint}, readable by the engine
+    prefixes       source table -> what the names of all files under its location begin
+                   with, once those that are relative are taken from project_dir
+    project_dir    the project's folder, ending in a slash
     full_refresh   whether the source tables are to be replaced
     dry_run        report the SQL instead of running it
 
     Reports {source_table, last_load: {load_id, loaded_at}, is_whole_prefix, is_new_type,
     files}: runs of files with consecutive numbers, {state, load_id, first, last,
-    file_count, file_name}. So a first load of 400,000 files is one run. States are
+    file_count, file_name, last_file_name}. So a first load of 400,000 files is one run.
+    States are
 
-    new       listed, and not loaded
-    changed   listed, and loaded when its fingerprint was another
-    gone      loaded, and not listed any more; without numbers
-    loaded    listed and loaded, by a load that a changed file was part of
+    new         listed, and not loaded
+    changed     listed, and loaded when its fingerprint was another
+    gone        loaded, and not listed any more; without numbers
+    elsewhere   gone, and not under the location
+    loaded      listed and loaded, by a load that a changed file was part of; and the
+                first file of others, to tell that there are any
 #}
-{% macro plan_load(listings, full_refresh=false, dry_run=false) %}
+{% macro plan_load(listings, prefixes, project_dir, full_refresh=false, dry_run=false) %}
     {% set present = raw_tables_present() %}
     {% set has_ledger = "loads" in present and "loaded_files" in present %}
     {% set new_types = check_raw_tables(present, listings if full_refresh else []) %}
@@ -53,7 +59,10 @@
             "is_new_type": source_table in new_types,
             "files": []
         } %}
-        {% for row in run_query(_compare_files_sql(source_table, listing, has_ledger)).rows %}
+        {% set sql = _compare_files_sql(
+            source_table, listing, prefixes[source_table], project_dir, has_ledger
+        ) %}
+        {% for row in run_query(sql).rows %}
             {% set has_numbers = row["first_number"] is not none %}
             {% do plan.files.append({
                 "state": row["state"],
@@ -61,14 +70,15 @@
                 "first": row["first_number"] | int if has_numbers else none,
                 "last": row["last_number"] | int if has_numbers else none,
                 "file_count": row["file_count"] | int,
-                "file_name": row["file_name"]
+                "file_name": row["file_name"],
+                "last_file_name": row["last_file_name"]
             }) %}
         {% endfor %}
         {% do report(plan) %}
     {% endfor %}
 {% endmacro %}
 
-{% macro _compare_files_sql(source_table, listing, has_ledger) %}
+{% macro _compare_files_sql(source_table, listing, prefix, project_dir, has_ledger) %}
 {%- set received = receive_file_list(source_table, listing) -%}
 {{ received ~ ';' if received }}
 with
@@ -85,14 +95,19 @@ known as (
     select
         load_id,
         file_name,
-        fingerprint
+        fingerprint,
+        case
+            when file_name like '/%' or file_name like 's3://%' then file_name
+            else {{ sql_literal(project_dir) }} || file_name
+        end as full_name
     from {{ raw_relation("loaded_files") }}
     where source_table = '{{ source_table }}'
     {% else %}
     select
         0 as load_id,
         file_name,
-        fingerprint
+        fingerprint,
+        file_name as full_name
     from listed
     where 1 = 0
     {% endif %}
@@ -107,9 +122,13 @@ compared as (
         coalesce(listed.file_name, known.file_name) as file_name,
         case
             when known.file_name is null then 'new'
-            when listed.file_name is null then 'gone'
             when known.fingerprint <> listed.fingerprint then 'changed'
-            else 'loaded'
+            when listed.file_name is not null then 'loaded'
+            when
+                left(known.full_name, {{ prefix | length }})
+                <> {{ sql_literal(prefix) }}
+                then 'elsewhere'
+            else 'gone'
         end as state
     from listed
     full outer join known on listed.file_name = known.file_name
@@ -124,12 +143,17 @@ changed_loads as (
 
 ),
 
--- Most nights nearly all files are loaded, and none of these is looked at further.
+-- Most nights nearly all files are loaded, and one of these is looked at further.
 told as (
 
     select * from compared
 
-    where state <> 'loaded' or load_id in (select load_id from changed_loads)
+    where
+        state <> 'loaded'
+        or load_id in (select load_id from changed_loads)
+        or file_number = (
+            select min(file_number) from compared where state = 'loaded'
+        )
 
 ),
 
@@ -149,7 +173,8 @@ select
     min(file_number) as first_number,
     max(file_number) as last_number,
     count(*) as file_count,
-    min(file_name) as file_name
+    min(file_name) as file_name,
+    max(file_name) as last_file_name
 from numbered
 group by state, load_id, run
 order by first_number

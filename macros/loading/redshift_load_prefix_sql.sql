@@ -6,8 +6,10 @@
 {%- set location = raw_source(source_table).external.location -%}
 {%- if not location.startswith("s3://") -%}
     {%- do exceptions.raise_compiler_error(
-        "Redshift reads files in S3 alone, but the location of " ~ source_table
-        ~ " is the folder " ~ location ~ ": set it to s3://bucket/prefix/."
+        "Redshift reads files in S3 alone, but the location of " ~ source_table ~ " is "
+        ~ ("the folder " ~ location if location | trim else "empty") ~ ": set "
+        ~ raw_source(source_table).config.meta.location_variable
+        ~ " to s3://bucket/prefix/."
     ) -%}
 {%- endif -%}
 begin;

@@ -37,7 +37,9 @@ def test_nightly_tests_look_at_what_is_new(local_project: Project) -> None:
     nightly.remove("assert_events_have_a_time")  # reads no block whose times are right
     assert nightly == {
         "assert_new_loads_count_the_raw_rows",
+        "assert_new_plays_are_complete",
         "assert_new_plays_are_in_the_fact",
+        "assert_new_plays_are_not_left_out",
         "assert_new_plays_find_their_dimensions",
         "assert_new_user_agents_are_recognized",
     }
@@ -48,6 +50,7 @@ def test_nightly_tests_look_at_what_is_new(local_project: Project) -> None:
         "relationships_fct_songplays_song_id__song_id__ref_dim_songs_",
         "assert_every_play_is_in_the_fact",
         "assert_ledger_counts_the_raw_rows",
+        "assert_no_play_is_left_out",
     } <= tests.keys() - nightly
 
 

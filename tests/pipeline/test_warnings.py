@@ -1,0 +1,130 @@
+"""What the star leaves out, or may lack, is told by warnings that say what they found."""
+
+from __future__ import annotations
+
+import re
+
+from .conftest import NO_UNIT_TESTS, Project, event, song
+
+WARNINGS = (
+    "assert_events_have_a_time",
+    "assert_new_plays_are_complete",
+    "assert_new_plays_are_not_left_out",
+    "assert_new_songs_are_complete",
+    "assert_no_play_is_left_out",
+)
+PLAYS = "select item_in_session from fct_songplays order by 1"
+
+
+def warnings(project: Project, *options: str, code: int = 0) -> tuple[dict[str, int], list[str]]:
+    """How much each test that warns found, and what the end of the run says of it."""
+    run = project.run(
+        *("dbt", *options, "--no-use-colors", "test", *NO_UNIT_TESTS),
+        *("--target", project.target, "--select", *WARNINGS),
+    )
+    assert run.code == code, run.text
+    counts = re.findall(r"(?:WARN|FAIL) (\d+) (assert_\w+)", run.output)
+    told = [
+        re.sub(r"20\d\d-\d\d-\d\d[ T][\d:.]+", "TIME", line.split("  ", 1)[1])
+        for line in run.output.splitlines()
+        if re.search(r"  assert_\w+: ", line)
+    ]
+    return {name: int(number) for number, name in counts}, sorted(told)
+
+
+def test_plays_that_are_left_out_are_told(project: Project) -> None:
+    """Those without a user, whatever is in place of userId, and those on another page."""
+    renamed = event(12)
+    renamed["subscriber"] = renamed.pop("userId")
+    project.write_events("2018/11/new.json", event(11, userId=""), renamed, event(13, userId=None))
+    listened = event(14, page="Listen")
+    logged_out = event(15, page="Home", userId="", song=None, artist=None, length=None)
+    project.write_events("2018/11/other.json", listened, logged_out)
+    project.load()
+    project.dbt("run")
+    assert project.query(PLAYS) == [(1,), (2,), (3,)]
+    found, told = warnings(project)
+    assert found == {"assert_new_plays_are_not_left_out": 4, "assert_no_play_is_left_out": 4}
+    first = "loaded_since: TIME, first_event_at: TIME, first_session_id: 70, first_item_in_session:"
+    assert told == [
+        f"{test}: reason: {reason}, play_count: {count}, {first} {item}, first_ts: {ts}"
+        for test in ("assert_new_plays_are_not_left_out", "assert_no_play_is_left_out")
+        for reason, count, item, ts in (
+            ("NextSong without a user", 3, 11, event(11)["ts"]),
+            ("a song on page Listen", 1, 14, event(14)["ts"]),
+        )
+    ]
+    # The same where warnings are errors; and nothing of it where they are none.
+    assert warnings(project, "--warn-error", code=1) == (found, told)
+    project.execute("delete from sparkify_raw.staging_events where iteminsession > 10")
+    log = project.with_log()
+    assert warnings(project) == ({}, [])
+    assert "as found" not in log.read_text()
+
+
+def test_times_that_are_none_are_told(project: Project) -> None:
+    """Seconds, microseconds and nanoseconds are recognized; a time before 2000 is none."""
+    seconds, registered = 1541106106, 1540919166
+    project.write_events("seconds.json", event(11, ts=seconds), event(12, ts=seconds + 60))
+    project.write_events("micro.json", event(13, ts=seconds * 10**6), event(14, ts=seconds * 10**9))
+    project.write_events("early.json", event(15, ts=0), event(16, ts=946_684_799_999))
+    project.write_events("late.json", event(17, ts=2**63 - 1), event(18, ts=5_662_310_400_000))
+    last = {"userId": "8", "registration": 1e300}
+    project.write_events("user.json", event(19, userId="9", registration=registered + 0.5))
+    project.write_events("edge.json", event(20, ts=946_684_800_000), event(21, **last))
+    project.load()
+    project.dbt("run")
+    assert project.query(PLAYS) == [(1,), (2,), (3,), (19,), (20,), (21,)]
+    assert project.query("select user_id, registered_at from dim_users where user_id > 7") == [
+        (8, None),
+        (9, None),
+    ]
+    assert project.query("select min(year), max(year) from dim_time") == [(2000, 2018)]
+    found, told = warnings(project)
+    assert found["assert_events_have_a_time"] == 10
+    kinds = {
+        "registration is after mid-2149": 1,
+        "registration looks like seconds": 1,
+        "ts is after mid-2149": 2,
+        "ts is before 2000": 2,
+        "ts looks like microseconds": 1,
+        "ts looks like nanoseconds": 1,
+        "ts looks like seconds": 2,
+    }
+    shown = [line for line in told if line.startswith("assert_events_have_a_time: ")]
+    assert [line.rpartition(": ")[0] for line in shown] == [
+        f"assert_events_have_a_time: problem: {kind}, event_count: {number},"
+        " loaded_since: TIME, example"
+        for kind, number in kinds.items()
+    ]
+    assert [line.rpartition(": ")[2] for line in shown[-3:]] == [
+        "1541106106000000",
+        "1541106106000000000",
+        "1541106106",
+    ]
+
+
+def test_columns_that_many_new_rows_lack_are_told(project: Project) -> None:
+    """One in twenty may; a key that has another name is lacking in all."""
+    plays = [event(item) for item in range(10, 27)]  # twenty with those there are
+    project.write_events("2018/11/new.json", *plays[1:], event(30, artist=None))
+    project.write_songs("named.json", {"name": "Title 3", **song(3)})
+    project.load()
+    project.dbt("run")
+    assert warnings(project) == ({}, [])
+    for each in plays:
+        each["track"] = each.pop("song")
+    project.write_events("2018/11/renamed.json", *plays)
+    renamed = song(4)
+    renamed["name"] = renamed.pop("title")
+    project.write_songs("renamed.json", renamed)
+    project.load()
+    project.dbt("run")
+    found, told = warnings(project)
+    assert found == {"assert_new_plays_are_complete": 1, "assert_new_songs_are_complete": 1}
+    assert told == [
+        "assert_new_plays_are_complete: column_name: song_title, lacking_count: 17,"
+        " play_count: 37, loaded_since: TIME",
+        "assert_new_songs_are_complete: column_name: title, lacking_count: 1,"
+        " song_count: 4, loaded_since: TIME",
+    ]
