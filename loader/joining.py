@@ -30,6 +30,7 @@ from loader.objects import SHOWN_CHARACTERS, Piece, refuse_compressed, split_obj
 
 PARTS_AT_MOST = 32  # what most clusters' number of slices divides
 PART_BYTES = 8 * 1024**2  # zipped, about the least that is worth a file to Redshift
+FILES_ALONE = 1_000  # which are joined before a process has started, unless they are large
 REFUSED = 3  # how a process ends that found what the table does not take
 
 
@@ -95,8 +96,10 @@ def join(
     Raises Refused if there are more, and ClickException if an object cannot be read or is not the
     version that was listed, or if what is zipped is damaged.
     """
-    shares = split_evenly(len(files), part_count(sum(file.file_size for file in files)))
-    workers = max(1, min(os.cpu_count() or 1, len(shares)))
+    size = sum(file.file_size for file in files)
+    shares = split_evenly(len(files), part_count(size))
+    is_alone = len(files) <= FILES_ALONE and size <= PART_BYTES
+    workers = 1 if is_alone else min(os.cpu_count() or 1, len(shares))
     orders = [
         {
             "folder": str(folder),
@@ -110,14 +113,7 @@ def join(
         }
         for worker in range(workers)
     ]
-    processes = [start_worker() for _ in orders]
-    with ThreadPoolExecutor(workers) as pool:
-        asked = [pool.submit(ask_worker, *each) for each in zip(processes, orders, strict=True)]
-        try:
-            answers = [answer for each in as_completed(asked) for answer in each.result()]
-        finally:
-            for process in processes:
-                process.kill()
+    answers = join_shares(**orders[0]) if is_alone else ask_workers(orders)
     answers.sort(key=lambda answer: answer["first"])
     read = [one for answer in answers for one in answer["read"]]
     provided = Provided(
@@ -169,6 +165,18 @@ def start_worker() -> subprocess.Popen:
     )
 
 
+def ask_workers(orders: list[dict]) -> list[dict]:
+    """What processes joined, one for each order. Raises what join does."""
+    processes = [start_worker() for _ in orders]
+    with ThreadPoolExecutor(len(orders)) as pool:
+        asked = [pool.submit(ask_worker, *each) for each in zip(processes, orders, strict=True)]
+        try:
+            return [answer for each in as_completed(asked) for answer in each.result()]
+        finally:
+            for process in processes:
+                process.kill()
+
+
 def ask_worker(process: subprocess.Popen, order: dict) -> list[dict]:
     """What a worker joined of each share. Raises ClickException, with what it said if it failed."""
     output, errors = process.communicate(json.dumps(order))
@@ -183,18 +191,21 @@ def ask_worker(process: subprocess.Popen, order: dict) -> list[dict]:
 
 def work() -> None:
     """Joins what standard input says, and tells on standard output what is where."""
-    order = json.load(sys.stdin)
-    shares = order.pop("shares")
     try:
-        answers = [Share(**order, **share).join() for share in shares]
-    except Refused as error:
-        print(error.message, file=sys.stderr)
-        sys.exit(REFUSED)
+        json.dump(join_shares(**json.load(sys.stdin)), sys.stdout)
     except ClickException as error:
-        sys.exit(error.message)
+        print(error.message, file=sys.stderr)
+        sys.exit(REFUSED if isinstance(error, Refused) else 1)
+
+
+def join_shares(shares: list[dict], **order) -> list[dict]:
+    """What is where in the parts of some shares. Raises what join does."""
+    try:
+        return [Share(**order, **share).join() for share in shares]
     except OSError as error:
-        sys.exit(f"cannot write to the temporary folder, which TMPDIR may set: {error}")
-    json.dump(answers, sys.stdout)
+        raise ClickException(
+            f"cannot write to the temporary folder, which TMPDIR may set: {error}"
+        ) from error
 
 
 class Share:

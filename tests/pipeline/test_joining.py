@@ -152,7 +152,8 @@ def test_bad_rows_are_kept_with_the_files_that_they_were_in(bucket: Bucket) -> N
     ) == [(f"s3://{bucket.name}/log_data/5.json", 2, "ts")]
 
 
-MANY_CORES, ONE_BY_ONE_AT_LEAST = ("os.cpu_count()", "64"), ("--join-from", "1")
+MANY_CORES, ALL_JOINED = ("os.cpu_count()", "64"), ("--join-from", "1")
+IN_PROCESSES = ("FILES_ALONE = 1_000", "FILES_ALONE = 0")
 
 
 def edit(project: Project, path: str, old: str, new: str) -> None:
@@ -165,10 +166,11 @@ def edit(project: Project, path: str, old: str, new: str) -> None:
 def test_no_object_is_lost_if_cores_outnumber_objects(bucket: Bucket) -> None:
     """Seven in batches of four and three; each core has a part of its own, unless it has none."""
     edit(bucket.project, "loader/joining.py", *MANY_CORES)
+    edit(bucket.project, "loader/joining.py", *IN_PROCESSES)
     edit(bucket.project, "loader/plan.py", "BATCH_FILES = 100_000", "BATCH_FILES = 4")
     for item in range(7):
         bucket.put(f"log_data/{item}.json", json.dumps(event(item)))
-    bucket.load(*ONE_BY_ONE_AT_LEAST)
+    bucket.load(*ALL_JOINED)
     items = "select iteminsession from sparkify_raw.staging_events order by 1"
     assert bucket.project.query(items) == [(item,) for item in range(7)]
     counts = "select file_count, row_count from sparkify_raw.loads order by load_id"

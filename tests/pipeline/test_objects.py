@@ -12,13 +12,14 @@ from pathlib import Path
 import duckdb
 import pytest
 import redshift_connector
+from click import ClickException
 
 import loader.joining
 import loader.sampling
 from loader import Refused
 from loader.fetching import contents
 from loader.files import File
-from loader.joining import Place, Provided, Share, join, part_count, split_evenly
+from loader.joining import Place, Provided, join, join_shares, part_count, split_evenly
 from loader.objects import Piece, count_boundaries, split_objects
 from loader.sampling import sample
 from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift
@@ -192,20 +193,16 @@ def test_an_object_that_fills_no_column_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Has joining do its work in this process, as if it had so many cores."""
+def with_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Has joining work as if there were so many cores, in this process."""
 
-    class NoProcess:
-        def kill(self) -> None:
-            pass
+    def ask(orders: list[dict]) -> list[dict]:
+        """What processes would answer, through JSON as theirs, the last one first."""
+        told = [join_shares(**json.loads(json.dumps(order))) for order in orders]
+        return json.loads(json.dumps([answer for each in told[::-1] for answer in each]))
 
-    def ask(_: NoProcess, order: dict) -> list[dict]:
-        order = json.loads(json.dumps(order))
-        shares = order.pop("shares")
-        return json.loads(json.dumps([Share(**order, **share).join() for share in shares]))
-
-    monkeypatch.setattr(loader.joining, "start_worker", NoProcess)
-    monkeypatch.setattr(loader.joining, "ask_worker", ask)
+    monkeypatch.setattr(loader.joining, "FILES_ALONE", 0)
+    monkeypatch.setattr(loader.joining, "ask_workers", ask)
     return lambda cores: monkeypatch.setattr("os.cpu_count", lambda: cores)
 
 
@@ -228,12 +225,12 @@ def test_there_are_as_many_parts_as_cores(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def joined_cases(
-    folder: Path, in_process: Callable[[int], None], is_gzip: bool, every: tuple[int, ...]
+    folder: Path, with_cores: Callable[[int], None], is_gzip: bool, every: tuple[int, ...]
 ) -> list[tuple[int, Provided]]:
     """Every number of objects, one a file, on every number of cores: how many, and the parts."""
     cases = []
     for cores in every:
-        in_process(cores)
+        with_cores(cores)
         for count in range(MOST + 1):
             case = folder / f"{cores}_{count}"
             case.mkdir()
@@ -248,10 +245,10 @@ def joined_cases(
 
 
 def test_duckdb_reads_each_joined_object_once(
-    tmp_path: Path, in_process: Callable[[int], None], tried: Callable[[str, int], None]
+    tmp_path: Path, with_cores: Callable[[int], None], tried: Callable[[str, int], None]
 ) -> None:
     connection = duckdb.connect()
-    for count, joined in joined_cases(tmp_path, in_process, False, CORES):
+    for count, joined in joined_cases(tmp_path, with_cores, False, CORES):
         paths = sorted({file.path for file in joined.files})
         read = "select n from read_json(?, format='unstructured', columns={'n': 'int'}) order by 1"
         rows = connection.execute(read, [paths]).fetchall() if paths else []
@@ -261,13 +258,13 @@ def test_duckdb_reads_each_joined_object_once(
 
 def test_redshift_reads_each_joined_object_once(
     tmp_path: Path,
-    in_process: Callable[[int], None],
+    with_cores: Callable[[int], None],
     cluster: FakeRedshift,
     tried: Callable[[str, int], None],
 ) -> None:
     """All cases in one COPY, told apart by their number."""
     s3, entries, expected = cluster.s3, [], []
-    for number, (count, joined) in enumerate(joined_cases(tmp_path, in_process, True, FEW_CORES)):
+    for number, (count, joined) in enumerate(joined_cases(tmp_path, with_cores, True, FEW_CORES)):
         expected += [(number, n) for n in range(count) if n % 3 != 1]
         for path in sorted({file.path for file in joined.files}):
             key, objects = f"joined{path}", gzip.decompress(Path(path).read_bytes())
@@ -297,10 +294,10 @@ def test_redshift_reads_each_joined_object_once(
 
 @pytest.mark.parametrize("cores", CORES)
 def test_bad_pieces_keep_their_place_among_good_ones(
-    tmp_path: Path, in_process: Callable[[int], None], cores: int
+    tmp_path: Path, with_cores: Callable[[int], None], cores: int
 ) -> None:
     """What the engine says of a line of a part is of that object of its file."""
-    in_process(cores)
+    with_cores(cores)
     good, bad = '{"n": %d}', '{"n" %d}'
     texts = ["".join((bad if (n + f) % 4 == 2 else good) % n for n in range(f)) for f in range(9)]
     files = [write(tmp_path, f"{f}.in", text) for f, text in enumerate(texts)]
@@ -330,9 +327,9 @@ def test_a_long_path_is_known_by_its_first_bytes() -> None:
 
 
 def test_a_damaged_gzip_among_joined_files_is_named(
-    tmp_path: Path, in_process: Callable[[int], None]
+    tmp_path: Path, with_cores: Callable[[int], None]
 ) -> None:
-    in_process(2)
+    with_cores(2)
     zipped = gzip.compress(GOOD.encode())
     for damaged in (zipped[:-5], zipped[:-8] + bytes(4) + zipped[-4:], b"", b"{}"):
         files = [write(tmp_path, "a.json.gz", zipped), write(tmp_path, "b.json.gz", damaged)]
@@ -343,7 +340,23 @@ def test_a_damaged_gzip_among_joined_files_is_named(
             join(files, tmp_path, False, ["n"], 0)
 
 
+def test_what_a_process_says_is_what_is_raised(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(loader.joining, "FILES_ALONE", 0)
+    good, bad = write(tmp_path, "é.json", GOOD), write(tmp_path, "ü.json", "ä")
+    assert join([good, good], tmp_path, False, ["n"], 0).files[1].object_count == 1
+    joined = join([good, bad], tmp_path, True, ["n"], 1)
+    assert joined.rejects[0]["value"] == "ä"
+    with pytest.raises(Refused, match=r"In ü\.json, line 1: not a JSON object"):
+        join([good, bad], tmp_path, False, ["n"], 0)
+    with pytest.raises(ClickException, match=r"cannot read gone\.json") as raised:
+        join([File("gone.json", 1, "tag", str(tmp_path / "gone"))], tmp_path, False, ["n"], 0)
+    assert not isinstance(raised.value, Refused)
+
+
 def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(loader.joining, "FILES_ALONE", 0)
     monkeypatch.setattr(
         loader.joining,
         "start_worker",
