@@ -23,6 +23,7 @@
     Redshift has still to tell.
 #}
 {% macro load_batch(batch, dry_run=false) %}
+    {% do check_retries() %}
     {% set sql = load_batch_sql(batch) %}
     {% if dry_run %}
         {% do report({"sql": sql}) %}

@@ -18,6 +18,7 @@
     loaded    listed and loaded, by a load that a changed file was part of
 #}
 {% macro plan_load(listings, full_refresh=false, dry_run=false) %}
+    {% do check_retries() %}
     {% set present = raw_tables_present() %}
     {% set has_ledger = "loads" in present and "loaded_files" in present %}
     {% set new_types = check_raw_tables(present, listings if full_refresh else []) %}
