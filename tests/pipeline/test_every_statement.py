@@ -43,8 +43,8 @@ Kind = tuple[str, str, int]
 class Disturber:
     """Orders a fault in each run, until all kinds of statements had theirs.
 
-    Usually a fourth of those that build a model or a seed have one, and a tenth of the others; to
-    soak, all have each.
+    Usually those have one at which the transaction of a model or a seed has something to lose, and
+    a tenth of the others; to soak, all have each.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Disturber:
         """Disturbs the run that begins now."""
         self.ordered: RedshiftError | bool = False
         self.sender, self.words, self.sent = "start", "", Counter()
+        self.has_written = False
         self.project.cluster.faults.decide(self.decide)
 
     def decide(self, sql: str) -> RedshiftError | bool:
@@ -96,8 +97,12 @@ class Disturber:
         self.words = words
         kind = (self.sender, words, self.sent[words])
         if kind not in self.left:
-            usual = not self.chance.randrange(4 if self.sender in self.senders.values() else 10)
+            in_danger = self.has_written and self.sender in self.senders.values()
+            usual = in_danger or not self.chance.randrange(10)
             self.left[kind] = self.chance.sample(FAULTS, 4 if soak_factor() > 1 else usual)
+        self.has_written = words != "commit" and (
+            self.has_written or words.startswith(("alter", "create", "delete", "drop", "insert"))
+        )
         if not self.ordered and self.left[kind]:
             self.ordered, self.at = self.left[kind].pop(), kind
             return self.ordered
