@@ -100,7 +100,7 @@ class Disturber:
             in_danger = self.has_written and self.sender in self.senders.values()
             usual = in_danger or not self.chance.randrange(10)
             self.left[kind] = self.chance.sample(FAULTS, 4 if soak_factor() > 1 else usual)
-        self.has_written = words != "commit" and (
+        self.has_written = words not in ("begin", "commit", "rollback") and (
             self.has_written or words.startswith(("alter", "create", "delete", "drop", "insert"))
         )
         if not self.ordered and self.left[kind]:
