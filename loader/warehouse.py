@@ -28,6 +28,9 @@ OUT_OF_MEMORY = "DBT_DUCKDB_MEMORY sets what DuckDB may take."
 CONFLICT = re.compile(
     "^10(18|23)|deadlock detected|conflict with concurrent transaction|already exists"
     "|[Aa]nother load .*came in between"
+    # Only said while a connection is opened, so nothing was sent.
+    r"|^\('communication error', (ConnectionRefused|ConnectionReset|Timeout)Error"
+    "|'S': 'FATAL', 'C': '57P03'"
 )
 HINTS = {
     "Could not find profile": NO_PROFILE,
@@ -55,7 +58,7 @@ REFUSED = re.compile(
 
 
 class Conflict(ClickException):
-    """Another transaction came in between; trying again may help."""
+    """Another transaction came in between, or a connection was refused; trying again may help."""
 
 
 class Dbt:

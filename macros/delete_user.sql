@@ -8,6 +8,7 @@
     dbt run-operation delete_user --args '{user_id: 26}'
 #}
 {% macro delete_user(user_id) %}
+    {% do check_retries() %}
     {% if user_id is not integer %}
         {% do exceptions.raise_compiler_error(
             "user_id must be an integer, as in --args '{user_id: 26}'."

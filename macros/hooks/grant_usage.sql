@@ -13,7 +13,9 @@
 
 {% macro redshift__grant_usage(results) %}
     {% set role = env_var("DBT_READER_ROLE", "") | trim %}
-    {% if role and "success" in results | map(attribute="status") %}
+    {% set built = results | selectattr("status", "equalto", "success")
+        | map(attribute="node.schema") | list %}
+    {% if role and target.schema in built %}
         {{ return(
             "grant usage on schema " ~ adapter.quote(target.schema)
             ~ " to role " ~ adapter.quote(role)

@@ -29,6 +29,7 @@
     Reports {load: {load_id, loaded_at}, row_count, rejected_count}.
 #}
 {% macro load_batch(batch, dry_run=false) %}
+    {% do check_retries() %}
     {% set sql = load_batch_sql(batch) %}
     {% if dry_run %}
         {% do report({"sql": sql}) %}

@@ -10,6 +10,7 @@
     dbt run-operation load_staging --args '{select: [staging_songs]}'
 #}
 {% macro load_staging(select=[], is_gzip=false) %}
+    {% do check_retries() %}
     {% if target.type != "redshift" %}
         {% do exceptions.raise_compiler_error(
             "run-operation load_staging has Redshift COPY whole prefixes; run"

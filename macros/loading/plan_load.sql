@@ -23,6 +23,7 @@
                 first file of others, to tell that there are any
 #}
 {% macro plan_load(listings, prefixes, project_dir, full_refresh=false, dry_run=false) %}
+    {% do check_retries() %}
     {% set present = raw_tables_present() %}
     {% set has_ledger = "loads" in present and "loaded_files" in present %}
     {% set new_types = check_raw_tables(present, listings if full_refresh else []) %}

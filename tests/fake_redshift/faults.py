@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import RedshiftError
@@ -16,6 +17,9 @@ DEADLOCK = RedshiftError(
     "deadlock detected", "40P01", detail="Process 1 waits for AccessExclusiveLock on relation."
 )
 POINTS = ("before", "during", "after")
+# What to do at a statement, given as it was sent: the error to fail with, True to cut the
+# connection, False to let it run.
+Decision = Callable[[str], RedshiftError | bool]
 
 
 @dataclass
@@ -32,6 +36,7 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[_Fault] = []
+        self._decide: Decision | None = None
         self._refused_logins = 0
 
     def cut(self, point: str, statement: str, times: int = 1) -> None:
@@ -50,6 +55,11 @@ class Faults:
         """Have a statement that matches `statement` fail with `error` instead of running."""
         self._arm(_Fault("before", re.compile(statement, re.IGNORECASE), error, times))
 
+    def decide(self, decision: Decision) -> None:
+        """Have a function decide at each statement, before it runs, until `clear` is called."""
+        with self._lock:
+            self._decide = decision
+
     def refuse_logins(self, times: int = 1) -> None:
         """Refuse the next logins as a cluster that is restarting does."""
         with self._lock:
@@ -59,6 +69,7 @@ class Faults:
         """Disarm everything."""
         with self._lock:
             self._faults.clear()
+            self._decide = None
             self._refused_logins = 0
 
     def take_login(self) -> bool:
@@ -69,9 +80,11 @@ class Faults:
             self._refused_logins -= 1
             return True
 
-    def take(self, point: str, statement: str) -> RedshiftError | bool:
+    def take(self, point: str, statement: str, as_sent: str = "") -> RedshiftError | bool:
         """The error to raise, True to cut the connection, False for no fault."""
         with self._lock:
+            if point == "before" and self._decide and (fault := self._decide(as_sent)):
+                return fault
             for fault in self._faults:
                 if fault.point == point and fault.pattern.search(statement):
                     fault.times -= 1

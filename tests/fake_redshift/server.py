@@ -420,7 +420,7 @@ class Session:
         await self.query(f"select pg_redshift.note_insert({literal(table)})")
 
     def _take_fault(self, plan: Plan) -> None:
-        fault = self.settings.faults.take("before", plan.body)
+        fault = self.settings.faults.take("before", plan.body, plan.statement)
         if isinstance(fault, RedshiftError):
             raise fault
         if fault:

@@ -348,10 +348,11 @@ def new_project(
     runner: Runner,
     sessions: dict[tuple, Session],
 ) -> Iterator[Callable[..., Project]]:
-    """Makes copies of the project: an engine, and a folder whose input it gets, if any."""
+    """Makes copies of the project: an engine, a folder whose input it gets, if any, and variables
+    of its environment."""
     clusters = []
 
-    def make(engine: str, source: Path | None = None) -> Project:
+    def make(engine: str, source: Path | None = None, **variables: str) -> Project:
         # The same folder for each test: dbt need not parse it all again.
         folder = tmp_path_factory.getbasetemp() / f"project_on_{engine}"
         copy_project(folder)
@@ -368,6 +369,7 @@ def new_project(
                 "DBT_EVENTS_LOCATION": "input/log_data/",
                 "DBT_SONGS_LOCATION": "input/song_data",
             }
+        environment |= variables
         whole = clean_environment() | environment
         key = (folder, *sorted(whole.items()))
         session = sessions.setdefault(key, Session(runner, folder, whole, engine))

@@ -26,7 +26,7 @@ from tests.pipeline.warm import Run, Runner
 
 # Commands of dbt that do as they would if they parsed the project by themselves, and options that
 # ask for a process of its own.
-COMMANDS = {"build", "compile", "run-operation", "test"}
+COMMANDS = {"build", "compile", "ls", "run-operation", "test"}
 NOT_TAKEN = {"--vars", "--project-dir", "--profiles-dir", "--state", "--dry-run"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import time
 from pathlib import Path
 
@@ -354,7 +355,22 @@ def test_a_refused_login(redshift_project: RedshiftProject) -> None:
     wrong = "Wrong-Password-1"
     run = redshift_project.load(fails=True, DBT_ENV_SECRET_REDSHIFT_PASSWORD=wrong)
     assert "password authentication failed" in run.errors
+    assert "Trying again." not in run.errors
     assert wrong not in run.text
+
+
+def test_a_refused_connection_is_tried_again(redshift_project: RedshiftProject) -> None:
+    """But for a wrong password, as above; dbt itself tries nothing again, see check_retries."""
+    project = redshift_project
+    project.cluster.faults.refuse_logins(2)
+    run = project.load()
+    assert run.errors.count("Trying again.") == 2
+    assert project.query(EVENT_COUNT) == [(3,)]
+    with socket.socket() as taken:
+        taken.bind((project.cluster.host, 0))  # and does not listen
+        run = project.load(fails=True, DBT_REDSHIFT_PORT=str(taken.getsockname()[1]))
+    assert run.errors.count("Connection refused') Trying again.") == 0
+    assert run.errors.count("Connection refused") == 4
 
 
 def test_refused_tls(redshift_project: RedshiftProject) -> None:

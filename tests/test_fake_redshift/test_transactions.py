@@ -6,7 +6,7 @@ import time
 import pytest
 import redshift_connector
 
-from tests.fake_redshift import DEADLOCK, SERIALIZABLE_VIOLATION
+from tests.fake_redshift import DEADLOCK, SERIALIZABLE_VIOLATION, RedshiftError
 
 
 def test_truncate_commits(db, connect):
@@ -345,6 +345,24 @@ def test_statement_made_to_fail(db, faults, error):
     db.refused("select 1", "current transaction is aborted")
     db.run("rollback")
     db.run("insert into t values (1)")
+
+
+def test_a_function_decides(db, connect, faults):
+    """At each statement, as it was sent, until it is told to stop."""
+    seen = []
+
+    def decide(sql: str) -> RedshiftError | bool:
+        seen.append(sql)
+        return {2: DEADLOCK, 4: True}.get(len(seen), False)
+
+    faults.decide(decide)
+    db.run("create table t (a int)")
+    assert db.error("/* a comment */ insert into t values (1)")["M"] == DEADLOCK.message
+    db.run("insert into t values (2)")
+    _cut(db, "insert into t values (3)")
+    assert seen[1:3] == ["/* a comment */ insert into t values (1)", "insert into t values (2)"]
+    faults.clear()
+    assert connect().run("select a from t") == [(2,)]
 
 
 def test_refused_login(cluster, connect, faults):
