@@ -88,6 +88,14 @@ def test_up_to_64_kb_an_object_is_small() -> None:
     assert planned([large, small], join_from=2) == [Batch([large, small], is_gzip=False)]
 
 
+def test_redshift_joins_nothing_whose_rows_it_may_reject() -> None:
+    """It would tell of them by the joined file."""
+    (batch,) = planned([file("a.json")], "redshift", join_from=1, max_errors=1)
+    assert not batch.is_joined
+    (batch,) = planned([file("a.json")], join_from=1, max_errors=1)
+    assert batch.is_joined
+
+
 def test_what_is_joined_is_zipped_for_redshift() -> None:
     """Whether the objects are zipped or not."""
     files = [file("a.json"), file("b.json.gz")]

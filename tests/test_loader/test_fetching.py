@@ -1,4 +1,4 @@
-"""How objects are fetched: loader/fetching.py alone; more of it in test_s3_faults."""
+"""How objects are fetched: loader/fetching.py alone; pipeline/test_s3_faults.py has more."""
 
 from __future__ import annotations
 
