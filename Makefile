@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-e
 SQLFLUFF := DBT_DUCKDB_PATH=:memory: DBT_TARGET_PATH=target/lint $(BIN)/sqlfluff
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench bench-peers standin lint format docs lock clean
+.PHONY: help run test soak mutants bench bench-peers standin lint format docs lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ test: .venv/dev .venv/jobs profiles.yml lint ## Run everything that CI checks
 
 soak: .venv/dev profiles.yml ## Run the tests that try chance ten times as often as `make test` does
 	SPARKIFY_SOAK=10 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m soak
+
+mutants: .venv/dev ## Make mistakes in a copy of the project, and see that a test notices each
+	$(BIN)/python -m tests.mutants.run
 
 bench: .venv/local profiles.yml ## Measure the project beside what DuckDB needs by itself
 	$(BIN)/python benchmarks/run.py

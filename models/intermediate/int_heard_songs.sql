@@ -23,8 +23,8 @@ new_plays as (
     select * from {{ ref('fct_songplays') }}
 
     where
-        {{ is_new }}
-        and start_time between {{ bounds('start_time', ref('int_plays'), is_new) }}
+        start_time between {{ bounds('start_time', ref('int_plays'), is_new) }}
+        and {{ is_new }}
 
 ),
 

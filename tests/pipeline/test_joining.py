@@ -7,10 +7,11 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redshift_connector
 from click import ClickException
 
 import loader.stages
@@ -18,9 +19,13 @@ from loader.files import File
 from loader.joining import join
 from loader.stages import FolderStage, S3Stage
 from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
+from tests.fake_redshift import DATABASE, USER, FakeRedshift
+from tests.test_loader.joined import joined_cases, with_cores
 
 from .conftest import Project, RedshiftProject, event, song
 from .misbehaving_s3 import BUCKET, MisbehavingS3, answer
+
+__all__ = ["with_cores"]  # a fixture
 
 JOINED, ONE_BY_ONE = ("--join-from", "5"), ("--join-from", "0")
 
@@ -278,3 +283,39 @@ def test_what_killed_loads_left_is_removed(
         assert {path.name for path in tmp_path.iterdir()} == {
             *("load_staging_new", "other", stage.folder.name)
         }
+
+
+def test_redshift_reads_each_joined_object_once(
+    tmp_path: Path,
+    with_cores: Callable[[int], None],
+    cluster: FakeRedshift,
+    tried: Callable[[str, int], None],
+) -> None:
+    """All cases in one COPY, told apart by their number."""
+    s3, entries, expected = cluster.s3, [], []
+    for number, (count, joined) in enumerate(joined_cases(tmp_path, with_cores, True, (1, 8, 64))):
+        expected += [(number, n) for n in range(count) if n % 3 != 1]
+        for path in sorted({file.path for file in joined.files}):
+            key, objects = f"joined{path}", gzip.decompress(Path(path).read_bytes())
+            body = gzip.compress(objects.replace(b"{", b'{"number": %d, ' % number), 1)
+            s3.put_object(Bucket=REDSHIFT_BUCKET, Key=key, Body=body)
+            entries.append({"url": f"s3://{REDSHIFT_BUCKET}/{key}", "mandatory": True})
+    manifest = json.dumps({"entries": entries}).encode()
+    s3.put_object(Bucket=REDSHIFT_BUCKET, Key="joined.manifest", Body=manifest)
+    with redshift_connector.connect(
+        host=cluster.host,
+        port=cluster.port,
+        database=DATABASE,
+        user=USER,
+        password=cluster.password,
+        ssl=False,
+    ) as connection:
+        cursor = connection.cursor()
+        cursor.execute("create temporary table joined (number integer, n integer)")
+        cursor.execute(
+            f"copy joined from 's3://{REDSHIFT_BUCKET}/joined.manifest' iam_role default"
+            " format json 'auto ignorecase' gzip manifest"
+        )
+        cursor.execute("select number, n from joined order by 1, 2")
+        assert [tuple(row) for row in cursor.fetchall()] == expected
+    tried("joined objects", len(expected))

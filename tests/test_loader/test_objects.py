@@ -11,7 +11,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-import redshift_connector
 from click import ClickException
 
 import loader.joining
@@ -19,15 +18,16 @@ import loader.sampling
 from loader import Refused
 from loader.fetching import contents
 from loader.files import File
-from loader.joining import Place, Provided, join, join_shares, part_count, split_evenly
+from loader.joining import Place, Provided, join, part_count, split_evenly
 from loader.objects import Piece, count_boundaries, split_objects
 from loader.sampling import sample
-from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift
+
+from .joined import joined_cases, with_cores, write
+
+__all__ = ["with_cores"]  # a fixture
 
 COLUMNS = frozenset({"n", "text"})
-MOST = 40
 CORES = (1, 2, 3, 8, 64)
-FEW_CORES = (1, 8, 64)
 
 
 def pieces(text: str | bytes) -> list[Piece]:
@@ -38,12 +38,6 @@ def pieces(text: str | bytes) -> list[Piece]:
 def shown(text: str | bytes) -> list[str]:
     """The pieces of a text, bad ones in brackets."""
     return [f"<{piece.line}>" if piece.reason else piece.line for piece in pieces(text)]
-
-
-def write(folder: Path, name: str, content: str | bytes) -> File:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return File(name, path.stat().st_size, "tag", str(path))
 
 
 # --- cutting a text ------------------------------------------------------------
@@ -192,22 +186,8 @@ def test_an_object_that_fills_no_column_is_named(tmp_path: Path) -> None:
 # --- joining, over any number of objects and cores -----------------------------
 
 
-@pytest.fixture
-def with_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Has joining work as if there were so many cores, in this process."""
-
-    def ask(orders: list[dict]) -> list[dict]:
-        """What processes would answer, through JSON as theirs, the last one first."""
-        told = [join_shares(**json.loads(json.dumps(order))) for order in orders]
-        return json.loads(json.dumps([answer for each in told[::-1] for answer in each]))
-
-    monkeypatch.setattr(loader.joining, "FILES_ALONE", 0)
-    monkeypatch.setattr(loader.joining, "ask_workers", ask)
-    return lambda cores: monkeypatch.setattr("os.cpu_count", lambda: cores)
-
-
 def test_no_share_is_empty() -> None:
-    for count in range(MOST + 1):
+    for count in range(41):
         for parts in (1, 2, 4, 8, 16, 32, 64):
             shares = split_evenly(count, parts)
             assert [n for first, end in shares for n in range(first, end)] == list(range(count))
@@ -224,26 +204,6 @@ def test_there_are_as_many_parts_as_cores(monkeypatch: pytest.MonkeyPatch) -> No
     assert part_count(8 * 1024**2 + 1) == 2
 
 
-def joined_cases(
-    folder: Path, with_cores: Callable[[int], None], is_gzip: bool, every: tuple[int, ...]
-) -> list[tuple[int, Provided]]:
-    """Every number of objects, one a file, on every number of cores: how many, and the parts."""
-    cases = []
-    for cores in every:
-        with_cores(cores)
-        for count in range(MOST + 1):
-            case = folder / f"{cores}_{count}"
-            case.mkdir()
-            texts = [json.dumps({"n": n}) * (n % 3 != 1) for n in range(count)]
-            files = [write(case, f"{n}.in", text) for n, text in enumerate(texts)]
-            joined = join(files, case, is_gzip, ["n"], 0)
-            assert [file.object_count for file in joined.files] == [
-                int(n % 3 != 1) for n in range(count)
-            ]
-            cases.append((count, joined))
-    return cases
-
-
 def test_duckdb_reads_each_joined_object_once(
     tmp_path: Path, with_cores: Callable[[int], None], tried: Callable[[str, int], None]
 ) -> None:
@@ -254,42 +214,6 @@ def test_duckdb_reads_each_joined_object_once(
         rows = connection.execute(read, [paths]).fetchall() if paths else []
         assert rows == [(n,) for n in range(count) if n % 3 != 1]
         tried("joined objects", len(rows))
-
-
-def test_redshift_reads_each_joined_object_once(
-    tmp_path: Path,
-    with_cores: Callable[[int], None],
-    cluster: FakeRedshift,
-    tried: Callable[[str, int], None],
-) -> None:
-    """All cases in one COPY, told apart by their number."""
-    s3, entries, expected = cluster.s3, [], []
-    for number, (count, joined) in enumerate(joined_cases(tmp_path, with_cores, True, FEW_CORES)):
-        expected += [(number, n) for n in range(count) if n % 3 != 1]
-        for path in sorted({file.path for file in joined.files}):
-            key, objects = f"joined{path}", gzip.decompress(Path(path).read_bytes())
-            body = gzip.compress(objects.replace(b"{", b'{"number": %d, ' % number), 1)
-            s3.put_object(Bucket=BUCKET, Key=key, Body=body)
-            entries.append({"url": f"s3://{BUCKET}/{key}", "mandatory": True})
-    manifest = json.dumps({"entries": entries}).encode()
-    s3.put_object(Bucket=BUCKET, Key="joined.manifest", Body=manifest)
-    with redshift_connector.connect(
-        host=cluster.host,
-        port=cluster.port,
-        database=DATABASE,
-        user=USER,
-        password=cluster.password,
-        ssl=False,
-    ) as connection:
-        cursor = connection.cursor()
-        cursor.execute("create temporary table joined (number integer, n integer)")
-        cursor.execute(
-            f"copy joined from 's3://{BUCKET}/joined.manifest' iam_role default"
-            " format json 'auto ignorecase' gzip manifest"
-        )
-        cursor.execute("select number, n from joined order by 1, 2")
-        assert [tuple(row) for row in cursor.fetchall()] == expected
-    tried("joined objects", len(expected))
 
 
 @pytest.mark.parametrize("cores", CORES)
