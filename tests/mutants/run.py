@@ -3,7 +3,7 @@
     python -m tests.mutants.run [TEXT...]
 
 A TEXT takes the mutations of the files whose path has it. Of a model or a macro dbt's unit tests
-are run, on DuckDB, and where these cannot tell a test of the star; of the loader its unit tests.
+are run, on DuckDB, of the loader its own; where these cannot tell, some tests of the pipeline.
 Exits with 1 if a mutation survives, and raises if one cannot be tried.
 """
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from .mutations import MUTATIONS, ROOT, STAR_TESTS, Mutation
+from .mutations import MORE_TESTS, MUTATIONS, ROOT, Mutation
 
 LEFT_OUT = (".*", "target", "logs", "__pycache__", "*.duckdb*", "benchmarks")
 LOADER_TESTS = "tests/test_loader"
@@ -50,12 +50,13 @@ class Worker:
 
     def noticed_by(self, file: str) -> str:
         """The first test of a file that fails."""
+        more = MORE_TESTS.get(file, [])
         if file.startswith("loader/"):
-            return self.failing_pytest(LOADER_TESTS)
+            return self.failing_pytest(LOADER_TESTS, *more)
         models = [Path(file).stem] if file.startswith("models/") else []
-        if (models or file not in STAR_TESTS) and (failing := self.failing_unit_test(*models)):
+        if (models or not more) and (failing := self.failing_unit_test(*models)):
             return failing
-        return self.failing_pytest(STAR_TESTS[file]) if file in STAR_TESTS else UNNOTICED
+        return self.failing_pytest(*more) if more else UNNOTICED
 
     def failing_unit_test(self, *models: str) -> str:
         """The name of a unit test that fails, of some models or of all."""
@@ -98,8 +99,8 @@ def try_out(mutation: Mutation) -> tuple[str, float]:
 
 def without_mutation() -> str:
     """What fails of the tests that notice mutations without one."""
-    star_tests = dict.fromkeys(STAR_TESTS.values())
-    return worker.failing_unit_test() or worker.failing_pytest(LOADER_TESTS, *star_tests)
+    more = dict.fromkeys(test for tests in MORE_TESTS.values() for test in tests)
+    return worker.failing_unit_test() or worker.failing_pytest(LOADER_TESTS, *more)
 
 
 def make_original(folder: Path) -> None:
