@@ -3,7 +3,7 @@
     python -m tests.mutants.run [TEXT...]
 
 A TEXT takes the mutations of the files whose path has it. Of a model or a macro dbt's unit tests
-are run, on DuckDB, and where these cannot tell a test of the star; of the loader its unit tests.
+are run, on DuckDB, of the loader its own; where these cannot tell, some tests of the pipeline.
 Exits with 1 if a mutation survives, and raises if one cannot be tried.
 """
 
@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from .mutations import MUTATIONS, ROOT, STAR_TESTS, Mutation
+from .mutations import MORE_TESTS, MUTATIONS, ROOT, Mutation
 
 LEFT_OUT = (".*", "target", "logs", "__pycache__", "*.duckdb*", "benchmarks")
 LOADER_TESTS = "tests/test_loader"
+ENDLESS_SECONDS = 180  # ten times what the tests of a file take
 UNNOTICED = ""
 
 worker: Worker
@@ -50,12 +51,15 @@ class Worker:
 
     def noticed_by(self, file: str) -> str:
         """The first test of a file that fails."""
+        more = MORE_TESTS.get(file, [])
         if file.startswith("loader/"):
-            return self.failing_pytest(LOADER_TESTS)
+            own = f"{LOADER_TESTS}/test_{Path(file).stem}.py"
+            rest = f"{LOADER_TESTS}/test_objects.py"
+            return self.failing_pytest(own if Path(own).exists() else rest, *more)
         models = [Path(file).stem] if file.startswith("models/") else []
-        if (models or file not in STAR_TESTS) and (failing := self.failing_unit_test(*models)):
+        if (models or not more) and (failing := self.failing_unit_test(*models)):
             return failing
-        return self.failing_pytest(STAR_TESTS[file]) if file in STAR_TESTS else UNNOTICED
+        return self.failing_pytest(*more) if more else UNNOTICED
 
     def failing_unit_test(self, *models: str) -> str:
         """The name of a unit test that fails, of some models or of all."""
@@ -74,9 +78,17 @@ class Worker:
         """The first test of pytest that fails."""
         command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "--tb=no", "-rf"]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DBT_")}
-        run = subprocess.run(
-            [*command, *tests], cwd=self.folder, env=environment, capture_output=True, text=True
-        )
+        try:
+            run = subprocess.run(
+                [*command, *tests],
+                cwd=self.folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=ENDLESS_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return "a test that does not end"
         failed = re.search(r"^FAILED \S+::(\S+)", run.stdout, re.MULTILINE)
         if run.returncode and not failed:
             raise RuntimeError(run.stdout + run.stderr)
@@ -98,8 +110,8 @@ def try_out(mutation: Mutation) -> tuple[str, float]:
 
 def without_mutation() -> str:
     """What fails of the tests that notice mutations without one."""
-    star_tests = dict.fromkeys(STAR_TESTS.values())
-    return worker.failing_unit_test() or worker.failing_pytest(LOADER_TESTS, *star_tests)
+    more = dict.fromkeys(test for tests in MORE_TESTS.values() for test in tests)
+    return worker.failing_unit_test() or worker.failing_pytest(LOADER_TESTS, *more)
 
 
 def make_original(folder: Path) -> None:

@@ -165,18 +165,16 @@ def files_of(rows: st.SearchStrategy) -> st.SearchStrategy:
     return st.lists(rows, min_size=1, max_size=8).map(tuple)
 
 
-def corrections(
-    kind: type, values: dict[str, st.SearchStrategy], *mostly: str
-) -> st.SearchStrategy:
-    """Corrections of one value, mostly one of these, or of title and name."""
+def corrections(kind: type, values: dict[str, st.SearchStrategy], often: str) -> st.SearchStrategy:
+    """Corrections of one value, often of this one, or of title and name."""
+    one = st.sampled_from([*values, *[often] * len(values)]).map(lambda name: (name,))
     return st.builds(
         Correction,
         kind=st.just(kind),
         number=st.integers(0, 99),
-        changes=st.sampled_from([*values, *mostly * 5]).flatmap(
-            lambda name: st.fixed_dictionaries({name: values[name]})
-        )
-        | st.fixed_dictionaries({name: values[name] for name in ("title", "name")}),
+        changes=(one | one | st.just(("title", "name"))).flatmap(
+            lambda names: st.fixed_dictionaries({name: values[name] for name in names})
+        ),
     )
 
 
@@ -186,15 +184,15 @@ STEPS = st.builds(
     again=st.none() | st.integers(0, 7),
     build=st.booleans(),
 )
+EVENT_CORRECTIONS = corrections(Event, EVENT_VALUES, often="length")
+SONG_CORRECTIONS = corrections(Song, SONG_VALUES, often="name")
 CORRECTING_STEPS = st.builds(
     Step,
-    files=st.lists(files_of(EVENTS) | files_of(SONGS), min_size=1, max_size=2).map(tuple),
+    files=st.tuples(files_of(EVENTS)) | st.tuples(files_of(EVENTS), files_of(SONGS)),
     again=st.none() | st.integers(0, 7),
     build=st.just(True),
     corrections=st.lists(
-        corrections(Event, EVENT_VALUES, "length") | corrections(Song, SONG_VALUES, "name"),
-        min_size=2,
-        max_size=8,
+        EVENT_CORRECTIONS | EVENT_CORRECTIONS | SONG_CORRECTIONS, min_size=8, max_size=16
     ).map(tuple),
 )
 

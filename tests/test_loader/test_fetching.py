@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from loader.fetching import ahead, fetch, get_object
 from loader.files import File
 
 OBJECT = File("s3://bucket/log_data/a.json", 2, "1a2b", "s3://bucket/log_data/a.json")
+AHEAD = 128  # files
 BROKEN = ReadTimeoutError(endpoint_url="http://s3")
 
 
@@ -33,6 +35,17 @@ class Client:
     def get_object(self, **request) -> dict:
         self.asked.append(request)
         return {"Body": len(self.asked)}
+
+
+class Bucket(Client):
+    """One that has objects, by their keys."""
+
+    def __init__(self, contents: dict[str, bytes]):
+        super().__init__(attempts=1)
+        self.contents = contents
+
+    def get_object(self, Key: str, **_) -> dict:
+        return {"Body": SimpleNamespace(iter_chunks=lambda size: [self.contents[Key]])}
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +75,19 @@ def test_an_object_that_breaks_off_is_read_again(waits: list[float]) -> None:
     with pytest.raises(ClickException, match=r"cannot read s3://bucket/log_data/a\.json: Read"):
         get_object(client := Client(attempts=3), OBJECT, take)
     assert len(client.asked) == 3
+
+
+def test_each_object_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zipped if the object is, as its name says."""
+    contents = {f"{number}.json": b"%d" % number for number in range(200)}
+    contents["zipped.json.gz"] = gzip.compress(b"{}")
+    monkeypatch.setattr(fetching, "s3_client", lambda: Bucket(contents))
+    files = [File(f"s3://bucket/{key}", 1, "", f"s3://bucket/{key}") for key in contents]
+    fetched = fetch(files, tmp_path)
+    assert [file.file_name for file in fetched] == [file.file_name for file in files]
+    assert [Path(file.path).read_bytes() for file in fetched] == list(contents.values())
+    assert {Path(file.path).suffix for file in fetched[:-1]} == {".json"}
+    assert fetched[-1].path.endswith(".json.gz")
 
 
 def zipped(path: Path, content: bytes) -> File:
@@ -111,20 +137,21 @@ def test_what_is_made_ahead_keeps_its_order() -> None:
 
     made = ahead(make, range(1_000))
     assert [next(made) for _ in range(3)] == [0, -1, -2]
-    assert len(begun) <= 3 + fetching.READ_AHEAD
+    assert len(begun) <= 3 + AHEAD
     assert list(made) == [-number for number in range(3, 1_000)]
 
 
 def test_what_cannot_be_made_stops_the_rest() -> None:
+    """Also what waits already."""
     begun: list[int] = []
 
     def make(number: int) -> int:
         begun.append(number)
-        if number == 3:
-            raise ClickException("the fourth")
+        if number == 0:
+            raise ClickException("the first")
+        time.sleep(0.5)
         return number
 
-    made = ahead(make, range(10_000))
-    with pytest.raises(ClickException, match="the fourth"):
-        list(made)
-    assert len(begun) < 1_000
+    with pytest.raises(ClickException, match="the first"):
+        list(ahead(make, range(10_000)))
+    assert len(begun) < AHEAD

@@ -48,8 +48,14 @@ def test_a_batch_has_so_many_bytes() -> None:
     """4 GiB, exactly those too; a file that is larger by itself is a batch of its own."""
     two, one, five = (file(f"{size}.json", size * GIB) for size in (2, 1, 5))
     byte = file("byte.json", 1)
-    made = planned([two, one, one, byte, two, five, one])
-    assert [batch.files for batch in made] == [[two, one, one], [byte, two], [five], [one]]
+    made = planned([five, two, one, one, byte, two, five, one])
+    assert [batch.files for batch in made] == [
+        [five],
+        [two, one, one],
+        [byte, two],
+        [five],
+        [one],
+    ]
 
 
 def test_no_files_are_no_batch() -> None:
