@@ -138,7 +138,7 @@ def explain_rejects(dbt: Dbt, stage: S3Stage, batch: dict, provided: Provided) -
 
 def refusal(dbt: Dbt, source: Source, message: str, provided: Provided, started: float) -> str:
     """Why a batch was refused, in names that the user knows."""
-    if "fills a column" in message or "filled_row_count" in message:
+    if re.search("fills a column|if_all_fill_a_column", message):
         return found_object(source, message, provided.files) or provided.with_names(message)
     message = provided.with_names(message)
     view = re.search(r"Load into table '.*'(stl_load_errors|sys_load_error_detail)'", message)

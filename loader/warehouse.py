@@ -44,15 +44,11 @@ HINTS = {
     "Out of Memory Error": OUT_OF_MEMORY,
     "Error NoSuchKey": f"An object is gone since it was listed. {AGAIN}",
     "NULL value into column load_id": f"Another load came in between. {AGAIN}",
-    "NULL value into column filled_row_count": "(An object fills no column: none of its keys is"
-    " one.) Nothing of this batch was loaded.",
-    "NULL value into column counted_row_count": "(COPY loaded another number of rows than there"
-    f" are objects in the files.) {AGAIN}",
+    "row_count_if_all_fill": "(No key of an object is a column.) Nothing of this batch was loaded.",
+    "row_count_if_as_counted": f"(COPY loaded another number of rows than were counted.) {AGAIN}",
 }
-
-
 REFUSED = re.compile(
-    "Load into table '|, in file |bad rows?, |NULL value into column (filled|counted)_row_count"
+    "Load into table '|, in file |bad rows?, |NULL value into column row_count_if"
     "|Malformed JSON|JSON transform error|maximum_object_size|objects were counted"
 )
 

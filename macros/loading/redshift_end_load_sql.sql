@@ -13,12 +13,12 @@
 {% macro redshift_end_load_sql(source_table, last_loaded_at, batch=none) -%}
 {%- set object_count = batch.object_count if batch else 0 -%}
 create temporary table this_copy (
-    counted_row_count bigint not null,
-    filled_row_count bigint not null,
+    row_count_if_as_counted bigint not null,
+    row_count_if_all_fill_a_column bigint not null,
     loaded_at timestamp not null
 );
 
-insert into this_copy (counted_row_count, filled_row_count, loaded_at)
+insert into this_copy (row_count_if_as_counted, row_count_if_all_fill_a_column, loaded_at)
 select
     case
         {%- if batch and batch.is_counted %}
@@ -49,8 +49,12 @@ select
     this_load.load_id,
     '{{ source_table }}',
     {{ "files.file_count" if batch else "null" }},
-    this_copy.counted_row_count,
-    {{ object_count ~ " - this_copy.counted_row_count" if batch and batch.max_errors else "0" }},
+    this_copy.row_count_if_as_counted,
+    {% if batch and batch.max_errors -%}
+    {{ object_count }} - this_copy.row_count_if_as_counted,
+    {%- else -%}
+    0,
+    {%- endif %}
     {{ "files.byte_count" if batch else "null" }},
     this_copy.loaded_at
 from this_load

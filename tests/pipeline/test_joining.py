@@ -192,7 +192,7 @@ def test_a_row_that_joining_loses_refuses_the_batch(bucket: Bucket) -> None:
     )
     bucket.put("log_data/5.json", json.dumps(event(5, userAgent="curl")))
     run = bucket.load(*JOINED, fails=True)
-    assert "11 objects were counted" in run.errors or "counted_row_count" in run.errors
+    assert "11 objects were counted" in run.errors or "row_count_if_as_counted" in run.errors
     assert bucket.rows() == bucket.files() == []
 
 
@@ -215,7 +215,7 @@ def test_a_row_that_the_engine_loses_refuses_the_batch(project: Project) -> None
         read = "from {{ duckdb_read_objects_sql(columns, batch.is_folded) }};"
         edit(project, path, read, f"{read[:-1]} where \"{loses}\" <> '2';")
     run = project.load("--select", "staging_events", fails=True)
-    assert "3 objects were counted" in run.errors or "counted_row_count" in run.errors
+    assert "3 objects were counted" in run.errors or "row_count_if_as_counted" in run.errors
     assert project.query("select count(*) from sparkify_raw.staging_events") == [(0,)]
 
 

@@ -188,6 +188,20 @@ def test_the_reload_without_python_selects(redshift_project: RedshiftProject) ->
     assert "no source table is called staging_song" in run.text
 
 
+def test_the_reload_without_python_takes_no_object_of_other_keys(
+    redshift_project: RedshiftProject,
+) -> None:
+    """Which COPY makes a row of nulls."""
+    project = redshift_project
+    project.load()
+    (project.songs / "catalog.json").write_text(json.dumps({"songs": [song(3)]}))
+    project.upload()
+    run = project.run("dbt", "run-operation", "load_staging", "--target", "redshift")
+    assert run.code != 0
+    assert "NULL value into column row_count_if_all_fill_a_column" in " ".join(run.text.split())
+    assert project.query("select count(*) from sparkify_raw.staging_songs") == [(2,)]
+
+
 def test_a_reload_that_fails_leaves_the_table_as_it_was(redshift_project: RedshiftProject) -> None:
     project = redshift_project
     project.load()
