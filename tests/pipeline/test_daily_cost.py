@@ -92,6 +92,7 @@ def with_history(project: Project, days: int) -> Project:
                 'staging_events' as source_table,
                 1 as file_count,
                 count(*) as row_count,
+                0 as rejected_count,
                 loaded_at
             from sparkify_raw.staging_events
             group by loaded_at;
