@@ -106,8 +106,7 @@ def count_boundaries(chunks: Iterable[bytes]) -> int:
         chunk = kept + chunk
         count += len(BOUNDARY.findall(chunk))
         is_empty = is_empty and not chunk.strip()
-        rest = chunk.rstrip()
-        kept = chunk[len(rest) - 1 :] if rest.endswith(b"}") else b""
+        kept = b"}" if chunk.rstrip().endswith(b"}") else b""
     return 0 if is_empty else count + 1
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from .mutations import MORE_TESTS, MUTATIONS, ROOT, Mutation
 
 LEFT_OUT = (".*", "target", "logs", "__pycache__", "*.duckdb*", "benchmarks")
 LOADER_TESTS = "tests/test_loader"
+MOST_BYTES = 8 * 1024**3  # of memory, in case that a mutation takes ever more
 ENDLESS_SECONDS = 180  # ten times what the tests of a file take
 UNNOTICED = ""
 
@@ -98,6 +100,7 @@ class Worker:
 def start(original: Path) -> None:
     """Makes this process a worker."""
     global worker
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     folder = original.with_name(str(os.getpid()))
     shutil.copytree(original, folder)
     os.chdir(folder)

@@ -131,6 +131,8 @@ def test_objects_are_counted_by_their_boundaries(separator: str, size: int) -> N
 def test_a_count_by_boundaries_may_be_too_large() -> None:
     """Never too small: then DuckDB's number differs, and objects are counted one by one."""
     assert count_boundaries([b'{"text": "a} {b"}']) == 2
+    assert count_boundaries([b"no object", b"\n"]) == 1
+    assert count_boundaries([b" ", b"\n"]) == 0
 
 
 def test_small_files_are_counted_as_their_keys_are_looked_at(tmp_path: Path) -> None:
@@ -143,6 +145,44 @@ def test_small_files_are_counted_as_their_keys_are_looked_at(tmp_path: Path) -> 
     assert [file.object_count for file in files] == [3, 1, None, None, 0]
     assert keys.keys() == {"n", "other"}
     assert keys["other"] == "c.json"
+
+
+def test_a_zipped_file_is_counted_if_all_of_it_was_seen(tmp_path: Path) -> None:
+    one = gzip.compress((GOOD * 2).encode())
+    files = [write(tmp_path, "a.json.gz", one), write(tmp_path, "b.json.gz", one + one)]
+    counted, _ = sample(files, ["n"])
+    assert [file.object_count for file in counted] == [2, None]
+
+
+def test_a_key_is_named_by_the_newest_file_that_has_it(tmp_path: Path) -> None:
+    """Of those joined together by the first of a share."""
+    files = [write(tmp_path, f"{n}.json", '{"n": 1, "other": 2}') for n in range(3)]
+    assert sample(files, ["n"])[1] == {"n": "2.json", "other": "2.json"}
+    assert join(files, tmp_path, False, ["n"], 0).keys == {"n": "0.json", "other": "0.json"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.json", gzip.compress(b"{}"), "holds gzip, .* ends in .json.gz"),
+        ("a.json.gz", gzip.compress(gzip.compress(b"{}")), "holds gzip, .* unpack it once"),
+        ("a.json", b"BZh91AY", "holds bzip2, .* unpack it"),
+    ],
+)
+def test_what_is_compressed_is_no_row(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    """Nor is it refused as one, which could be kept aside."""
+    for read in (sample, lambda files, columns: join(files, tmp_path, False, columns, 99)):
+        with pytest.raises(ClickException, match=said) as raised:
+            read([write(tmp_path, name, content)], ["n"])
+        assert not isinstance(raised.value, Refused)
+
+
+def test_what_is_kept_of_a_bad_piece_fits_its_column(tmp_path: Path) -> None:
+    """1,000 characters, and what no database takes is replaced."""
+    bad = write(tmp_path, "a.json", b"a\0b\xff" + "é".encode() * 2_000)
+    (kept,) = join([bad], tmp_path, False, ["n"], 1).rejects
+    assert kept["value"] == "a\ufffdb?" + "é" * 996
+    assert kept["reason"] == "not a JSON object"
 
 
 def test_the_beginning_of_every_file_is_looked_at(tmp_path: Path) -> None:
