@@ -168,6 +168,7 @@ def test_a_key_is_named_by_the_newest_file_that_has_it(tmp_path: Path) -> None:
         ("a.json.gz", gzip.compress(gzip.compress(b"{}")), "holds gzip, .* unpack it once"),
         ("a.json", b"BZh91AY", "holds bzip2, .* unpack it"),
     ],
+    ids=["gzip", "gzip twice", "bzip2"],
 )
 def test_what_is_compressed_is_no_row(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     """Nor is it refused as one, which could be kept aside."""
