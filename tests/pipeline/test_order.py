@@ -288,7 +288,7 @@ def write(project: Project, name: str, rows: tuple) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize(
     ("engine", "case_count", "group"),
-    [("local", 6, group) for group in range(5)] + [("redshift", 3, group) for group in range(2)],
+    [("local", 5, group) for group in range(5)] + [("redshift", 3, group) for group in range(2)],
 )
 def test_order_does_not_matter(
     new_project: Callable[..., Project],
