@@ -217,13 +217,13 @@ def test_line_numbers_in_a_large_file(local_project: Project) -> None:
     assert lines == [(8,), (30_008,), (60_008,), (90_008,)]
 
 
-def statements_after_commit(project: RedshiftProject, part: str) -> int:
+def statement_count(project: RedshiftProject, part: str) -> int:
     """How many statements with this in them the cluster got."""
     return sum(part in each.sql for each in project.cluster.statements)
 
 
-def without_details(project: RedshiftProject, sql: str) -> None:
-    """Changes what the cluster remembers of loads, as a superuser may."""
+def as_superuser(project: RedshiftProject, sql: str) -> None:
+    """Runs what no other user may, on what the cluster remembers of loads."""
     with project.cluster.admin() as connection:
         connection.execute(sql)
 
@@ -248,7 +248,7 @@ def test_a_load_that_is_killed_before_redshift_says_which_rows(
     project.cluster.statements.clear()
     run = project.load()
     assert "rejected" not in run.errors
-    assert statements_after_commit(project, "sys_load") == 0
+    assert statement_count(project, "sys_load") == 0
     assert (21,) in project.query(EVENTS)
     assert project.query(REJECTED) == HOW_MANY
 
@@ -263,7 +263,7 @@ def test_rows_that_redshift_never_tells_of(redshift_project: RedshiftProject, to
         code.replace("\nDETAIL_SECONDS = 15", "\nDETAIL_SECONDS = 2")
     )
     kept = "ts" if told else "none"
-    without_details(
+    as_superuser(
         project,
         "create rule forget as on insert to pg_redshift.load_errors"
         f" where new.column_name <> '{kept}' do instead nothing",
@@ -271,7 +271,7 @@ def test_rows_that_redshift_never_tells_of(redshift_project: RedshiftProject, to
     try:
         run = project.load("--select", "staging_events", "--max-errors", "2")
     finally:
-        without_details(project, "drop rule forget on pg_redshift.load_errors")
+        as_superuser(project, "drop rule forget on pg_redshift.load_errors")
     rest = "1 row" if told else "2 rows"
     assert f"Redshift does not say which {rest} COPY rejected" in run.errors
     assert project.query(COUNTS.format("staging_events")) == [(5, 2)]
@@ -290,7 +290,7 @@ def test_the_copy_is_found_among_others(redshift_project: RedshiftProject) -> No
     which counts otherwise than they do."""
     project = with_bad_rows(redshift_project)
     project.load("--select", "staging_events", "--max-errors", "2")
-    without_details(project, "update pg_redshift.loads set data_source = ''")
+    as_superuser(project, "update pg_redshift.loads set data_source = ''")
     project.write_events("worse.json", *(event(30 + n, ts="no") for n in range(3)), event(40))
     project.cluster.statements.clear()
     with project.cluster.admin() as connection:
@@ -301,11 +301,11 @@ def test_the_copy_is_found_among_others(redshift_project: RedshiftProject) -> No
     try:
         project.load("--select", "staging_events", "--max-errors", "3")
     finally:
-        without_details(project, "drop rule blank on pg_redshift.loads")
+        as_superuser(project, "drop rule blank on pg_redshift.loads")
     worse = [row for row in project.query(REJECTED) if row[1].endswith("worse.json")]
     assert [line for _, _, line, _ in worse] == [1, 2, 3]
     assert len(project.query(REJECTED)) == 5
-    assert statements_after_commit(project, "pg_last_copy") == 0
+    assert statement_count(project, "pg_last_copy") == 0
 
 
 @pytest.mark.parametrize("number", ["-1", "100000", "many"])
