@@ -22,8 +22,13 @@
     {% endif %}
     {% set user_columns = {events: "userid"} %}
     {% set gathered = [] %}
+    {% set locks = [raw_relation("loads")] %}
     {% for model in graph.nodes.values() if model.resource_type == "model" %}
         {% set relation = api.Relation.create(schema=model.schema, identifier=model.alias) %}
+        {% set lock = build_lock(model.alias).include(database=false) %}
+        {% if _table_name(lock) in present %}
+            {% do locks.append(lock) %}
+        {% endif %}
         {% if _table_name(relation) not in present %}
         {% elif "user_id" in model.columns %}
             {% do user_columns.update({relation: "user_id"}) %}
@@ -32,9 +37,9 @@
         {% endif %}
     {% endfor %}
 
-    {% set rows = run_query(_delete_user_sql(
-        user_id, user_columns, gathered, _table_name(build_lock()) in present
-    )).rows %}
+    {% set rows = run_query(
+        _delete_user_sql(user_id, user_columns, gathered, locks)
+    ).rows %}
     {% for row in rows if row["row_count"] | int > 0 %}
         {% do log(row["table_name"] ~ ": " ~ row["row_count"] ~ " rows deleted", info=true) %}
     {% endfor %}
@@ -68,12 +73,12 @@
     The locks keep loads from counting rows, and builds from writing some, that are
     deleted meanwhile.
 #}
-{% macro _delete_user_sql(user_id, user_columns, gathered, has_build_lock) -%}
+{% macro _delete_user_sql(user_id, user_columns, gathered, locks) -%}
 {%- set loads = raw_relation("loads") -%}
 begin;
 
 {% if target.type == "redshift" -%}
-lock table {{ loads }}{{ ", " ~ build_lock() if has_build_lock }};
+lock table {{ locks | join(", ") }};
 {%- endif %}
 
 create temporary table deleted_rows as

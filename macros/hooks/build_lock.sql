@@ -1,8 +1,13 @@
-{# The table that builds lock. Analysts, and the loader, have no use for its schema. #}
-{% macro build_lock() %}
+{#
+    The table that builds of a model or seed lock, by its name. Analysts, and the loader,
+    have no use for its schema.
+#}
+{% macro build_lock(name) %}
     {{ return(
         api.Relation.create(
-            schema=generate_schema_name("intermediate", none), identifier="build_lock"
+            database=target.database,
+            schema=generate_schema_name("intermediate", none),
+            identifier="build_lock_" ~ name
         )
     ) }}
 {% endmacro %}

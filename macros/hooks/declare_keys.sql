@@ -1,9 +1,12 @@
 {#
     Declares the marts' keys, for the planner of Redshift, which uses them and enforces
-    none; an untrue one makes its results wrong. So a primary key is a column with a
-    unique test and a foreign key one with a relationships test, and not those whose
-    test failed in this run. A rebuilt dimension takes the foreign keys to it away;
-    whatever is missing at the end of a run is declared again.
+    none; an untrue one makes its results wrong. A column whose unique test passed becomes
+    a primary key, one whose relationships test passed a foreign key, and a key whose test
+    failed is dropped. A foreign key waits for the primary key that it refers to.
+
+    Only incremental models have keys, which they keep. A dimension that is made anew each
+    night would lose them, and those that refer to it, so that each build would have to
+    alter the facts, which keeps their readers waiting.
     https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
 #}
 {% macro declare_keys(results) %}
@@ -15,72 +18,143 @@
 {% endmacro %}
 
 {% macro redshift__declare_keys(results) %}
-    {% set built = results | selectattr("status", "equalto", "success")
-        | map(attribute="node.name") | list %}
-    {% set failed = results | rejectattr("status", "in", ["success", "pass", "skipped"])
-        | map(attribute="node.unique_id") | list %}
-    {% if not execute or not built %}
-        {{ return("") }}
+    {% set keys = _tested_keys(results) if execute else [] %}
+    {% if keys and _key_changes(keys, _declared_keys(keys)) %}
+        {# Another build may be about to do the same: what ALTER would lock is locked, then
+           looked at again. #}
+        {% do run_query(
+            "begin; lock table " ~ keys | map(attribute="table") | unique | join(", ")
+        ) %}
+        {% set changes = _key_changes(keys, _declared_keys(keys)) %}
+        {{ return((changes + ["commit"]) | join(";\n")) }}
     {% endif %}
+{% endmacro %}
 
+{#
+    The keys whose test has passed or failed in this run, primary keys first: {schema,
+    table_name, table, column, name, is_true, parent: {table, column, key_name} or none}.
+#}
+{% macro _tested_keys(results) %}
     {% set primary_keys = [] %}
     {% set foreign_keys = [] %}
-    {% for test in graph.nodes.values()
-        if test.resource_type == "test" and test.attached_node and test.test_metadata %}
+    {% for result in results
+        if result.node.resource_type == "test" and result.node.attached_node
+        and result.node.test_metadata and result.status in ["pass", "warn", "fail"] %}
+        {% set test = result.node %}
         {% set model = graph.nodes.get(test.attached_node) %}
-        {% if model and model.fqn[1] == "marts" and test.unique_id not in failed %}
-            {% set key = {"model": model, "column": test.column_name} %}
-            {% if test.test_metadata.name == "unique" %}
-                {% do primary_keys.append(key) %}
-            {% elif test.test_metadata.name == "relationships" %}
-                {% for parent_id in test.depends_on.nodes if parent_id != model.unique_id %}
-                    {% do key.update({
-                        "parent": graph.nodes[parent_id],
-                        "parent_column": test.test_metadata.kwargs.field
-                    }) %}
-                {% endfor %}
+        {% set key = {
+            "column": test.column_name, "is_true": result.status == "pass", "parent": none
+        } %}
+        {% if not _keeps_keys(model) %}
+        {% elif test.test_metadata.name == "unique" %}
+            {% do key.update(_table_of_key(model, test.column_name, "pkey")) %}
+            {% do primary_keys.append(key) %}
+        {% elif test.test_metadata.name == "relationships" %}
+            {% for parent_id in test.depends_on.nodes
+                if parent_id != model.unique_id and _keeps_keys(graph.nodes.get(parent_id)) %}
+                {% set column = test.test_metadata.kwargs.field %}
+                {% do key.update(_table_of_key(model, test.column_name, "fkey")) %}
+                {% do key.update(
+                    {"parent": _table_of_key(graph.nodes[parent_id], column, "pkey")}
+                ) %}
+                {% do key.parent.update({"column": column}) %}
                 {% do foreign_keys.append(key) %}
-            {% endif %}
+            {% endfor %}
         {% endif %}
     {% endfor %}
+    {{ return(primary_keys + foreign_keys) }}
+{% endmacro %}
 
-    {% set declared = _declared_keys() %}
-    {% set statements = [] %}
-    {% for key in primary_keys + foreign_keys %}
-        {% set name = key.model.alias ~ "_" ~ key.column ~ ("_fkey" if key.parent else "_pkey") %}
-        {% if key.model.alias in declared.tables and name not in declared.key_names
-            and (not key.parent or key.parent.alias in declared.tables) %}
-            {% do statements.append(
-                "alter table " ~ _mart(key.model) ~ " add constraint " ~ name
-                ~ (" foreign key (" if key.parent else " primary key (") ~ key.column ~ ")"
-                ~ (" references " ~ _mart(key.parent) ~ " (" ~ key.parent_column ~ ")"
-                    if key.parent else "")
+{% macro _keeps_keys(model) %}
+    {{ return(
+        model and model.fqn[1] == "marts" and model.config.materialized == "incremental"
+    ) }}
+{% endmacro %}
+
+{% macro _table_of_key(model, column, kind) %}
+    {{ return({
+        "schema": model.schema | lower,
+        "table_name": model.alias | lower,
+        "table": adapter.quote(model.schema) ~ "." ~ adapter.quote(model.alias),
+        "name": (model.alias ~ "_" ~ column ~ "_" ~ kind) | lower
+    }) }}
+{% endmacro %}
+
+{# The statements that make the declared keys those that are true. #}
+{% macro _key_changes(keys, declared) %}
+    {% set names = declared | map(attribute="key_name") | list %}
+    {% set changes = [] %}
+
+    {# A foreign key goes before the primary key that it refers to. #}
+    {% for key in keys | reverse if not key.is_true and key.name in names %}
+        {% for foreign_key in declared
+            if not key.parent and foreign_key.parent_schema == key.schema
+            and foreign_key.parent_name == key.table_name %}
+            {% do changes.append(
+                "alter table " ~ adapter.quote(foreign_key.schema) ~ "."
+                ~ adapter.quote(foreign_key.table_name)
+                ~ " drop constraint " ~ adapter.quote(foreign_key.key_name)
+            ) %}
+        {% endfor %}
+        {% do changes.append("alter table " ~ key.table ~ " drop constraint " ~ key.name) %}
+    {% endfor %}
+
+    {% set untrue = keys | rejectattr("is_true") | map(attribute="name") | list %}
+    {% set tables = declared | map(attribute="table_name") | list %}
+    {% for key in keys
+        if key.is_true and key.name not in names and key.table_name in tables %}
+        {% if not key.parent %}
+            {% do changes.append(
+                "alter table " ~ key.table ~ " add constraint " ~ key.name
+                ~ " primary key (" ~ key.column ~ ")"
+            ) %}
+            {% do names.append(key.name) %}
+        {% elif key.parent.name in names and key.parent.name not in untrue %}
+            {% do changes.append(
+                "alter table " ~ key.table ~ " add constraint " ~ key.name
+                ~ " foreign key (" ~ key.column ~ ") references " ~ key.parent.table
+                ~ " (" ~ key.parent.column ~ ")"
             ) %}
         {% endif %}
     {% endfor %}
-    {{ return(statements | join(";\n")) }}
+    {{ return(changes | unique | list) }}
 {% endmacro %}
 
-{% macro _mart(model) %}
-    {{ return(adapter.quote(model.schema) ~ "." ~ adapter.quote(model.alias)) }}
-{% endmacro %}
-
-{# The marts that exist and the names of their keys. #}
-{% macro _declared_keys() %}
+{#
+    The tables that exist in the schemas of these keys, a row for each key that is declared:
+    {schema, table_name, key_name, parent_schema, parent_name}, which are '' where there is
+    none.
+#}
+{% macro _declared_keys(keys) %}
     {% set sql %}
         select
-            tables.relname as table_name,
-            coalesce(keys.conname, '') as key_name
+            lower(schemas.nspname) as schema_name,
+            lower(tables.relname) as table_name,
+            coalesce(lower(keys.conname), '') as key_name,
+            coalesce(lower(parent_schemas.nspname), '') as parent_schema,
+            coalesce(lower(parents.relname), '') as parent_name
         from pg_class as tables
         inner join pg_namespace as schemas on tables.relnamespace = schemas.oid
-        left join pg_constraint as keys on tables.oid = keys.conrelid
+        left join pg_constraint as keys
+            on tables.oid = keys.conrelid and keys.contype in ('p', 'f')
+        left join pg_class as parents on keys.confrelid = parents.oid
+        left join pg_namespace as parent_schemas
+            on parents.relnamespace = parent_schemas.oid
         where
-            schemas.nspname = '{{ target.schema }}'
+            lower(schemas.nspname) in (
+                '{{ keys | map(attribute="schema") | unique | join("', '") }}'
+            )
             and tables.relkind = 'r'
     {% endset %}
-    {% set rows = run_query(sql).rows %}
-    {{ return({
-        "tables": rows | map(attribute="table_name") | list,
-        "key_names": rows | map(attribute="key_name") | list
-    }) }}
+    {% set declared = [] %}
+    {% for row in run_query(sql).rows %}
+        {% do declared.append({
+            "schema": row["schema_name"],
+            "table_name": row["table_name"],
+            "key_name": row["key_name"],
+            "parent_schema": row["parent_schema"],
+            "parent_name": row["parent_name"]
+        }) %}
+    {% endfor %}
+    {{ return(declared) }}
 {% endmacro %}

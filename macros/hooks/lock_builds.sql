@@ -1,6 +1,6 @@
 {#
-    Before an incremental model or a seed, inside its transaction: has it wait for another
-    build's. Under snapshot isolation two that found the same new rows would each delete
+    Before an incremental model or a seed, inside its transaction: has it wait for the same
+    one of another build; other models go on. Under snapshot isolation two that found the same new rows would each delete
     what there is of them in its snapshot, nothing, and insert them: twice. Of two that
     drop a seed and create it, one would fail. LOCK must be the first statement, for the
     one that first reads or writes takes the snapshot. It keeps readers out as well, so it
@@ -19,5 +19,5 @@
 {% endmacro %}
 
 {% macro redshift__lock_builds() %}
-    {{ return("lock table " ~ build_lock()) }}
+    {{ return("lock table " ~ build_lock(model.alias).include(database=false)) }}
 {% endmacro %}

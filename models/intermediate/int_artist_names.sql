@@ -1,5 +1,6 @@
--- On Redshift every node has all of it: it is small.
-{{ config(dist='all', sort='artist_key') }}
+-- A view, so that songs and names are always of one catalogue, whichever build
+-- made it last.
+{{ config(materialized='view') }}
 
 with
 
@@ -28,24 +29,15 @@ ranked as (
 
 ),
 
-catalog as (
-
-    select max(loaded_at) as loaded_at from songs
-
-),
-
 bearers as (
 
     select
-        ranked.artist_key,
-        ranked.artist_id,
-        catalog.loaded_at as catalog_loaded_at
+        artist_key,
+        artist_id
 
     from ranked
 
-    cross join catalog
-
-    where ranked.bearer_rank = 1
+    where bearer_rank = 1
 
 )
 

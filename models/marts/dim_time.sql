@@ -22,6 +22,10 @@
 -- The hook deletes hours that are before the first play or after the last, once
 -- plays were deleted.
 
+{% set missing = days_to_list(
+    ref('int_heard_songs'), this if is_incremental() else none
+) %}
+
 with
 
 heard_songs as (
@@ -34,17 +38,15 @@ bounds as (
 
     select
         min(first_start_hour) as first_start_hour,
-        max(last_start_hour) as last_start_hour,
-        date_trunc('day', min(first_start_hour)) as first_day
+        max(last_start_hour) as last_start_hour
 
     from heard_songs
 
 ),
 
--- 65,536 days are 179 years.
 numbered_days as (
 
-    {{ dbt.generate_series(65536) }}
+    {{ dbt.generate_series(missing.day_count) }}
 
 ),
 
@@ -57,25 +59,19 @@ numbered_hours as (
 days as (
 
     select
-        bounds.first_start_hour,
-        bounds.last_start_hour,
         {{ dbt.dateadd(
             'day',
-            'cast(numbered_days.generated_number - 1 as integer)',
-            'bounds.first_day'
+            'cast(generated_number - 1 as integer)',
+            "timestamp '" ~ missing.first_day ~ "'"
         ) }} as start_day
 
-    from bounds
-
-    cross join numbered_days
+    from numbered_days
 
 ),
 
 hours as (
 
     select
-        days.first_start_hour,
-        days.last_start_hour,
         {{ dbt.dateadd(
             'hour',
             'cast(numbered_hours.generated_number - 1 as integer)',
@@ -85,8 +81,6 @@ hours as (
     from days
 
     cross join numbered_hours
-
-    where days.start_day <= days.last_start_hour
 
 ),
 
@@ -104,11 +98,13 @@ final as (
 
     from hours
 
-    where start_hour between first_start_hour and last_start_hour
+    cross join bounds
 
-    {% if is_incremental() %}
-    and start_hour not in (select start_hour from {{ this }})
-    {% endif %}
+    where
+        start_hour between bounds.first_start_hour and bounds.last_start_hour
+        {% if is_incremental() %}
+        and start_hour not in (select start_hour from {{ this }})
+        {% endif %}
 
 )
 

@@ -16,8 +16,12 @@
 -- Read by the incremental build alone.
 -- depends_on: {{ ref('stg_songs') }}
 
+-- Whether plays are to be matched again: with songs that are new or changed, or
+-- because they were matched with a catalogue older than other plays'.
 {% set has_catalog_changed = is_incremental() and has_rows(
-    ref('int_songs'), 'loaded_at > ' ~ watermark('catalog_loaded_at')
+    ref('int_songs'),
+    'loaded_at > ' ~ watermark('catalog_loaded_at') ~ ' or (select count(*) from '
+    ~ this ~ ' where catalog_loaded_at is null) > 0'
 ) %}
 
 with
@@ -83,7 +87,8 @@ new_plays as (
         artist_key,
         loaded_at,
         cast(null as varchar(256)) as previous_song_id,
-        cast(null as varchar(256)) as previous_artist_id
+        cast(null as varchar(256)) as previous_artist_id,
+        cast(null as timestamp) as previous_catalog_loaded_at
 
     from ranked_events
 
@@ -93,16 +98,22 @@ new_plays as (
 
 {% if has_catalog_changed %}
 -- Names, now or before, of the artists of songs that came to the catalogue or
--- changed in it since these plays were matched.
+-- changed in it since plays were matched.
 changed_artists as (
 
-    select distinct versions.artist_key
+    select versions.artist_key
 
     from {{ ref('stg_songs') }} as versions
 
     inner join songs on versions.song_id = songs.song_id
 
     where songs.loaded_at > {{ watermark('catalog_loaded_at') }}
+
+    union
+
+    select artist_key from {{ this }}
+
+    where catalog_loaded_at is null
 
 ),
 
@@ -124,7 +135,8 @@ earlier_plays as (
         earlier.artist_key,
         earlier.loaded_at,
         earlier.song_id as previous_song_id,
-        earlier.artist_id as previous_artist_id
+        earlier.artist_id as previous_artist_id,
+        earlier.catalog_loaded_at as previous_catalog_loaded_at
 
     from {{ this }} as earlier
 
@@ -198,33 +210,21 @@ matched as (
 
 ),
 
-song_catalog as (
-
-    select max(loaded_at) as loaded_at from songs
-
-),
-
-name_catalog as (
-
-    select max(catalog_loaded_at) as loaded_at from artist_names
-
-),
-
--- They differ if another build has made one of them anew; the older counts, and
--- none if one was empty.
+-- None if it is older than what other plays were matched with, as a build that
+-- began earlier may leave it: a later build then matches these again.
 catalog as (
 
     select
+        {% if is_incremental() %}
         case
-            when name_catalog.loaded_at < song_catalog.loaded_at
-                then name_catalog.loaded_at
-            when name_catalog.loaded_at >= song_catalog.loaded_at
-                then song_catalog.loaded_at
+            when max(loaded_at) >= {{ watermark('catalog_loaded_at') }}
+                then max(loaded_at)
         end as loaded_at
+        {% else %}
+        max(loaded_at) as loaded_at
+        {% endif %}
 
-    from song_catalog
-
-    cross join name_catalog
+    from songs
 
 ),
 
@@ -255,7 +255,7 @@ final as (
     cross join catalog
 
     where
-        matched.previous_song_id is null
+        matched.previous_catalog_loaded_at is null
         or matched.previous_song_id <> matched.song_id
         or matched.previous_artist_id <> matched.artist_id
 

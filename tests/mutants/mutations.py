@@ -81,8 +81,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("count(*) desc, artist_id", "artist_id"),
         ("count(*) desc, artist_id", "count(*) desc, artist_id desc"),
         ("where artist_key is not null", ""),
-        ("max(loaded_at) as loaded_at", "min(loaded_at) as loaded_at"),
-        ("where ranked.bearer_rank = 1", "where ranked.bearer_rank >= 1"),
+        ("where bearer_rank = 1", "where bearer_rank >= 1"),
     ],
     "models/intermediate/int_heard_songs.sql": [
         ("where song_title is null", "where song_title is not null and 1 = 0"),
@@ -154,22 +153,18 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
     ],
     "models/marts/dim_time.sql": [
         (
-            "    where start_hour between first_start_hour and last_start_hour\n",
-            "    where 1 = 1\n",
-        ),
-        (
-            "days.start_day <= days.last_start_hour",
-            "days.start_day < days.last_start_hour - interval '1 day'",
+            "        start_hour between bounds.first_start_hour and bounds.last_start_hour\n",
+            "        1 = 1\n",
         ),
         ("extract(dow from start_hour)", "extract(isodow from start_hour)"),
-        ("    and start_hour not in (select start_hour from {{ this }})\n", ""),
+        ("        and start_hour not in (select start_hour from {{ this }})\n", ""),
         (
             "'cast(numbered_hours.generated_number - 1 as integer)'",
             "'cast(numbered_hours.generated_number as integer)'",
         ),
         (
-            "        max(last_start_hour) as last_start_hour,",
-            "        min(last_start_hour) as last_start_hour,",
+            "        max(last_start_hour) as last_start_hour",
+            "        min(last_start_hour) as last_start_hour",
         ),
         (
             "        min(first_start_hour) as first_start_hour,",
@@ -292,7 +287,11 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ),
         ("    where songs.loaded_at > {{ watermark('catalog_loaded_at') }}\n", ""),
         ("songs.loaded_at > {{ watermark", "songs.loaded_at >= {{ watermark"),
-        ("select distinct versions.artist_key", "select distinct songs.artist_key"),
+        ("select versions.artist_key", "select songs.artist_key"),
+        (
+            "    select artist_key from {{ this }}\n",
+            "    select artist_key from {{ this }} where 1 = 0\n",
+        ),
         ("    where new_plays.songplay_id is null\n", ""),
         (
             "coalesce(abs(songs.duration - plays.song_length), 1e9)",
@@ -313,22 +312,12 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("            and plays.artist_key = songs.artist_key\n", ""),
         ("            and candidates.candidate_rank = 1\n", ""),
         ("            artist_names.artist_id,\n", ""),
-        (
-            "when name_catalog.loaded_at < song_catalog.loaded_at",
-            "when name_catalog.loaded_at > song_catalog.loaded_at",
-        ),
-        (
-            "when name_catalog.loaded_at >= song_catalog.loaded_at",
-            "when name_catalog.loaded_at > song_catalog.loaded_at",
-        ),
-        (
-            "when name_catalog.loaded_at >= song_catalog.loaded_at\n                then",
-            "else",
-        ),
-        ("max(loaded_at) as loaded_at from songs", "min(loaded_at) as loaded_at from songs"),
+        ("case\n            when max(loaded_at) >=", "case\n            when max(loaded_at) >"),
+        ("case\n            when max(loaded_at) >=", "case\n            when max(loaded_at) <>"),
+        ("                then max(loaded_at)", "                then min(loaded_at)"),
         ("        or matched.previous_song_id <> matched.song_id\n", ""),
         ("        or matched.previous_artist_id <> matched.artist_id\n", ""),
-        ("        matched.previous_song_id is null\n        or ", "        "),
+        ("        matched.previous_catalog_loaded_at is null\n        or ", "        "),
     ],
     "macros/blank_to_null.sql": [("trim(both ' ' from {{ column }}) <> ''", "{{ column }} <> ''")],
     "macros/comparable_name.sql": [

@@ -30,6 +30,7 @@ PARTS = (
     "models",
     "profiles.yml.example",
     "seeds",
+    "selectors.yml",
     "tests/data_tests",
 )
 MARTS = {

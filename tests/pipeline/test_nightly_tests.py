@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from .conftest import NO_UNIT_TESTS, Project, RedshiftProject, event, song
+from .conftest import NO_UNIT_TESTS, Project, event, song
 
-NIGHTLY = ("--exclude", "tag:weekly", *NO_UNIT_TESTS)
+NIGHTLY = ("--selector", "nightly")
 GROWING = {
     "model.sparkify.fct_sessions",
     "model.sparkify.fct_songplays",
@@ -36,6 +36,7 @@ def test_nightly_tests_look_at_what_is_new(local_project: Project) -> None:
     nightly = {name for name, node in tests.items() if "weekly" not in node["tags"]}
     nightly.remove("assert_events_have_a_time")  # reads no block whose times are right
     assert nightly == {
+        "assert_new_levels_and_genders_are_known",
         "assert_new_loads_count_the_raw_rows",
         "assert_new_plays_are_complete",
         "assert_new_plays_are_in_the_fact",
@@ -225,16 +226,3 @@ def test_unknown_user_agents_are_a_warning(project_of_two_weeks: Project) -> Non
         assert run.code == 0
         warned[unknown, known] = "WARN=1" in run.output
     assert warned == {(1, 19): False, (1, 0): True}
-
-
-def test_keys_stay_declared_if_their_tests_are_weekly(redshift_project: RedshiftProject) -> None:
-    """Rebuilt dimensions take foreign keys away; the nightly run declares them again."""
-    project = redshift_project
-    keys = "select conname from pg_constraint where contype in ('p', 'f') order by 1"
-    project.load()
-    project.dbt("build", *NO_UNIT_TESTS)
-    declared = project.query(keys)
-    assert ("fct_songplays_songplay_id_pkey",) in declared
-    assert ("fct_songplays_song_id_fkey",) in declared
-    project.dbt("build", *NIGHTLY)
-    assert project.query(keys) == declared

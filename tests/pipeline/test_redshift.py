@@ -22,6 +22,18 @@ from .conftest import MARTS, NO_UNIT_TESTS, RedshiftProject, event, song
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
 LEDGER = "select load_id, source_table, file_count, row_count from sparkify_raw.loads order by 1"
+# Of the marts that are incremental: the others have none.
+TRUE_KEYS = [
+    "dim_time_start_hour_pkey",
+    "dim_user_levels_user_id_fkey",
+    "dim_user_levels_user_level_id_pkey",
+    "dim_users_user_id_pkey",
+    "fct_sessions_user_id_fkey",
+    "fct_sessions_user_session_id_pkey",
+    "fct_songplays_songplay_id_pkey",
+    "fct_songplays_start_hour_fkey",
+    "fct_songplays_user_id_fkey",
+]
 KEYS = "select conname from pg_constraint where contype in ('p', 'f') order by 1"
 
 
@@ -217,47 +229,72 @@ def test_a_reload_that_fails_leaves_the_table_as_it_was(redshift_project: Redshi
 # --- what Redshift is told of the marts ----------------------------------------
 
 
-def test_keys_are_declared_and_outlive_rebuilt_dimensions(
-    redshift_project: RedshiftProject,
-) -> None:
+def declared_keys(project: RedshiftProject) -> list[str]:
+    return [name for (name,) in project.query(KEYS)]
+
+
+def test_keys_are_declared_once(redshift_project: RedshiftProject) -> None:
+    """Those of tables that stay; a dimension that is made anew has none to declare again."""
     project = redshift_project
     project.load()
     project.dbt("build", *NO_UNIT_TESTS)
-    keys = [name for (name,) in project.query(KEYS)]
-    assert keys == [
-        "dim_artists_artist_id_pkey",
-        "dim_locations_location_pkey",
-        "dim_songs_artist_id_fkey",
-        "dim_songs_song_id_pkey",
-        "dim_time_start_hour_pkey",
-        "dim_user_agents_user_agent_pkey",
-        "dim_user_levels_user_id_fkey",
-        "dim_user_levels_user_level_id_pkey",
-        "dim_users_user_id_pkey",
-        "fct_sessions_user_id_fkey",
-        "fct_sessions_user_session_id_pkey",
-        "fct_songplays_artist_id_fkey",
-        "fct_songplays_location_fkey",
-        "fct_songplays_song_id_fkey",
-        "fct_songplays_songplay_id_pkey",
-        "fct_songplays_start_hour_fkey",
-        "fct_songplays_user_agent_fkey",
-        "fct_songplays_user_id_fkey",
-    ]
-    project.dbt("run", "--select", "dim_artists")
-    assert [name for (name,) in project.query(KEYS)] == keys
+    assert declared_keys(project) == TRUE_KEYS
+    project.write_events("new.json", event(20))
+    project.load()
+    project.cluster.statements.clear()
+    project.dbt("build", *NO_UNIT_TESTS)
+    altered = statements(project, "alter table")
+    assert altered
+    assert all("rename to" in sql for sql in altered), altered
+    assert declared_keys(project) == TRUE_KEYS
 
 
-def test_a_key_whose_test_fails_is_not_declared(redshift_project: RedshiftProject) -> None:
+def test_a_table_built_anew_gets_its_keys_again(redshift_project: RedshiftProject) -> None:
+    """The keys that refer to it went with the old one."""
     project = redshift_project
     project.load()
-    path = project.folder / "models/marts/dim_users.sql"
-    path.write_text(path.read_text() + "\nunion all\n\nselect * from users\n")
-    run = project.run("dbt", "build", *NO_UNIT_TESTS, "--target", "redshift")
-    assert "Failure in test unique_dim_users_user_id" in run.output
-    keys = [name for (name,) in project.query(KEYS)]
-    assert "dim_users_user_id_pkey" not in keys
-    assert "fct_songplays_songplay_id_pkey" in keys
+    project.dbt("build", *NO_UNIT_TESTS)
+    project.dbt("run", "--full-refresh", "--select", "dim_users")
+    assert declared_keys(project) == [key for key in TRUE_KEYS if "user_id" not in key]
+    # A foreign key waits for the primary key that it refers to.
+    project.dbt("test", "--select", "test_name:relationships")
+    assert declared_keys(project) == [key for key in TRUE_KEYS if "user_id" not in key]
+    project.dbt("test", *NO_UNIT_TESTS)
+    assert declared_keys(project) == TRUE_KEYS
+
+
+def test_a_key_whose_test_fails_is_dropped(redshift_project: RedshiftProject) -> None:
+    """Else the planner would go on to trust it; the foreign keys that refer to it go, too."""
+    project = redshift_project
+    project.load()
+    project.dbt("build", *NO_UNIT_TESTS)
+    project.execute("insert into sparkify.dim_users select * from sparkify.dim_users")
+    run = project.run("dbt", "test", "--select", "unique_dim_users_user_id", "--target", "redshift")
+    assert run.code == 1
+    assert declared_keys(project) == [key for key in TRUE_KEYS if "user_id" not in key]
+
+    project.execute("update sparkify.fct_songplays set start_hour = '2001-01-01'")
+    run = project.run("dbt", "test", *NO_UNIT_TESTS, "--target", "redshift")
+    assert run.code == 1
+    assert declared_keys(project) == [
+        "dim_time_start_hour_pkey",
+        "dim_user_levels_user_level_id_pkey",
+        "fct_sessions_user_session_id_pkey",
+        "fct_songplays_songplay_id_pkey",
+    ]
+
+    project.dbt("run", "--full-refresh")
+    project.dbt("test", *NO_UNIT_TESTS)
+    assert declared_keys(project) == TRUE_KEYS
+
+
+def test_no_key_is_declared_of_a_test_that_did_not_run(redshift_project: RedshiftProject) -> None:
+    project = redshift_project
+    project.load()
+    project.dbt("build", "--selector", "nightly")
+    keys = declared_keys(project)
+    assert "dim_users_user_id_pkey" in keys
+    assert not [key for key in keys if key.startswith("fct_")]
 
 
 def test_readers_are_granted_the_marts_alone(redshift_project: RedshiftProject) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .conftest import RedshiftProject, event, song
+from .conftest import NO_UNIT_TESTS, RedshiftProject, event, song
 
 DAY = 24 * 60 * 60 * 1000  # milliseconds
 
@@ -38,6 +38,47 @@ def test_statements(redshift_project: RedshiftProject) -> None:
     project.write_songs("late.json", song(9))
     assert statement_count(project, "load_staging.py") <= 30
     assert statement_count(project, "dbt", "run") <= 460
+
+
+def test_a_night(redshift_project: RedshiftProject) -> None:
+    """What a build with one new day sends, and over how many connections."""
+    project = redshift_project
+    project.load()
+    project.dbt("build", *NO_UNIT_TESTS)
+    for day, (options, statements, connections) in enumerate(
+        [((), 675, 82), (("--selector", "nightly"), 500, 56)]
+    ):
+        at = event(1)["ts"] + (day + 1) * DAY
+        project.write_events(f"{day}.json", event(day, ts=at, sessionId=day))
+        project.load()
+        assert statement_count(project, "dbt", "build", *options) <= statements
+        sent = [each.sql.lower() for each in project.cluster.statements]
+        assert sum("select pg_backend_pid()" in sql for sql in sent) <= connections
+        # Of the dimensions that are made anew alone: the others have theirs.
+        commented = {
+            name for sql in sent for name in re.findall(r'comment on .*"sparkify"."(\w+)"', sql)
+        }
+        assert commented == {"dim_artists", "dim_locations", "dim_songs", "dim_user_agents"}
+        # dim_time lists the days that it lacks.
+        (hours,) = [sql for sql in sent if re.search(r'insert into\s+"dim_time', sql)]
+        assert hours.count("cross join") < 10
+
+
+def test_a_comment_that_changed(redshift_project: RedshiftProject) -> None:
+    """It is written, by itself."""
+    project = redshift_project
+    project.load()
+    project.dbt("run")
+    path = project.folder / "models" / "marts" / "_marts__models.yml"
+    text = path.read_text()
+    path.write_text(text.replace("When the play started (UTC, milliseconds).", "It's ''new''."))
+    project.cluster.statements.clear()
+    project.dbt("run", "--select", "fct_songplays")
+    sent = [each.sql for each in project.cluster.statements if "comment on" in each.sql]
+    assert len(sent) == 1
+    with project.cluster.admin() as connection:
+        written = "select col_description('sparkify.fct_songplays'::regclass, 2)"
+        assert connection.execute(written).fetchone() == ("It's ''new''.",)
 
 
 def test_objects_of_a_copy(redshift_project: RedshiftProject) -> None:

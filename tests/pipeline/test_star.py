@@ -174,13 +174,54 @@ def test_a_catalogue_that_another_build_makes_new(project: Project) -> None:
     project.dbt("run")
     project.write_events("a.json", event(11, song="Other", artist="Artist 9"))
     project.load()
-    project.dbt("run", "--select", "int_songs", "int_artist_names")
+    project.dbt("run", "--select", "int_songs")
     project.write_songs("late.json", song(9))
     project.load()
     project.dbt("run", "--select", "int_songs")
     project.dbt("run", "--select", "int_plays", "fct_songplays")
     project.dbt("run")
     assert_star(project, Load(input_files(project.events), input_files(project.songs)))
+
+
+def test_time_grows_at_both_ends(project: Project) -> None:
+    """By days before the first play, by days after the last, and by nothing."""
+    day = 24 * 60 * 60 * 1000
+    at = event(0)["ts"]
+    for number, days in enumerate((0, 3, -2, 1)):
+        project.write_events(f"{number}.json", event(20 + number, ts=at + days * day))
+        project.load()
+        project.dbt("run")
+        hours = "select count(*), count(distinct start_hour) from dim_time"
+        ((rows, distinct),) = project.query(hours)
+        assert rows == distinct
+    assert rows == 5 * 24 + 1
+    assert_star(project, Load(input_files(project.events), input_files(project.songs)))
+
+
+def test_a_build_with_an_older_catalogue_is_put_right(project: Project) -> None:
+    """Plays that were matched with songs of before, after others with later ones, as a build
+    that began earlier may do it, are matched again by the next build."""
+    project.load()
+    project.dbt("run")
+    songs = f"{project.schema}_intermediate.int_songs"
+    project.execute(f"create table {songs}_before as select * from {songs}")
+    project.write_songs("late.json", song(9))
+    project.load()
+    project.dbt("run")
+
+    project.execute(f"delete from {songs}")
+    project.execute(f"insert into {songs} select * from {songs}_before")
+    project.write_events("a.json", event(11, song="Title 9", artist="Artist 9"))
+    project.load()
+    project.dbt("run", "--select", "fct_songplays")
+    assert project.query("select song_id like 'XS%' from fct_songplays order by start_time")[
+        -1
+    ] == (True,)
+
+    project.dbt("run")
+    assert_star(project, Load(input_files(project.events), input_files(project.songs)))
+    not_matched = "select count(*) from fct_songplays where catalog_loaded_at is null"
+    assert project.query(not_matched) == [(0,)]
 
 
 def test_an_empty_first_build_goes_on_with_the_first_plays(project: Project) -> None:
@@ -190,3 +231,39 @@ def test_an_empty_first_build_goes_on_with_the_first_plays(project: Project) -> 
     project.load()
     project.dbt("run")
     assert project.query("select count(*), count(distinct song_id) from fct_songplays") == [(3, 1)]
+
+
+def test_nulls_are_refused(project: Project) -> None:
+    """Which is why columns that must not be null need no test."""
+    project.load()
+    project.dbt("run")
+    project.with_artifacts()
+    project.dbt("parse", "--no-partial-parse")
+    refused = 0
+    for model in project.artifact("manifest.json")["nodes"].values():
+        if model["resource_type"] != "model" or not model["contract"]["enforced"]:
+            continue
+        table = f"{model['schema']}.{model['name']}"
+        for column in model["columns"].values():
+            if any(each["type"] == "not_null" for each in column["constraints"]):
+                columns = ", ".join(
+                    "null" if name == column["name"] else name for name in model["columns"]
+                )
+                with pytest.raises(Exception, match=r"(?i)null"):
+                    project.execute(f"insert into {table} select {columns} from {table} limit 1")
+                refused += 1
+    assert refused > 40
+
+
+def test_a_build_before_the_first_load(project: Project) -> None:
+    """Says in one line that nothing was loaded, instead of failing model by model."""
+    for command in ("build", "run", "test"):
+        run = project.run("dbt", "--no-use-colors", command, "--target", project.target)
+        assert run.code != 0
+        told = [line for line in run.output.splitlines() if "Nothing was loaded yet" in line]
+        assert len(told) == 1, run.text
+        assert "python load_staging.py" in told[0]
+        assert "Database Error" not in run.text
+    assert project.run("dbt", "seed", "--target", project.target).code == 0
+    project.load()
+    project.dbt("run")

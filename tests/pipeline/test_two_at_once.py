@@ -119,12 +119,25 @@ def test_two_builds_of_an_incremental_model(built_project: RedshiftProject) -> N
     assert_as_if_in_sequence(project)
 
 
+def test_models_of_one_build_do_not_wait_for_each_other(built_project: RedshiftProject) -> None:
+    """Of two that do not depend on each other one ends while the other still waits."""
+    project = built_project
+    project.load()
+    newest = "select max(loaded_at) from sparkify_intermediate.int_user_agents"
+    before = project.query(newest)
+    with held(project.cluster, "sparkify_intermediate.int_locations"):
+        build = start_dbt(project, "run", "--select", "int_locations", "int_user_agents")
+        until(lambda: project.query(newest) > before, build)
+        assert sessions_waiting(project.cluster) == 1
+    assert build.wait().code == 0
+
+
 def test_two_builds_of_the_seeds(built_project: RedshiftProject) -> None:
     """Each drops them and creates them; neither may find them gone, or there again."""
     project = built_project
     project.load()
     before = project.marts()["dim_locations"]
-    with held(project.cluster, "sparkify_intermediate.build_lock"):
+    with held(project.cluster, "sparkify_intermediate.build_lock_us_states"):
         builds = [start_dbt(project, "seed", number=n) for n in (1, 2)]
         until(lambda: sessions_waiting(project.cluster) >= 2, *builds)
     runs = [build.wait() for build in builds]

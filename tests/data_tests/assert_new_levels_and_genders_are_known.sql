@@ -1,0 +1,23 @@
+-- A level or gender that dbt_project.yml does not list is kept as it is. Whoever
+-- compares with the ones that are listed should know that there is another.
+{{ config(severity='warn', fail_calc='coalesce(sum(event_count), 0)') }}
+
+{% set is_new = 'loaded_at > '
+    ~ watermark('loaded_at', source('sparkify', 'loads'), days_before=3) %}
+{% set known_values = {'level': var('levels'), 'gender': var('genders')} %}
+
+{% for column, values in known_values.items() %}
+select
+    cast('{{ column }}' as varchar(32)) as column_name,
+    {{ column }} as unknown_value,
+    count(*) as event_count,
+    min(loaded_at) as loaded_since
+from {{ ref('stg_events') }}
+where {{ is_new }} and {{ column }} not in ('{{ values | join("', '") }}')
+group by {{ column }}
+{% if not loop.last %}
+
+union all
+
+{% endif %}
+{% endfor %}
