@@ -11,7 +11,9 @@ sessions as (
 )
 
 select
-    case when has_error then 'error' else 'no error' end as kind,
+    cast(
+        case when has_error then 'error' else 'no error' end as varchar(8)
+    ) as kind,
     count(*) as session_count,
     avg(cast(play_count as double precision)) as mean_play_count,
     sum(case when has_logout then 1 else 0 end) as logout_count

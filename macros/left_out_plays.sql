@@ -11,10 +11,12 @@ events as (
 
     select
         *,
-        case
-            when page <> 'NextSong' then 'a song on page ' || page
-            else 'NextSong without a user'
-        end as reason
+        cast(
+            case
+                when page <> 'NextSong' then 'a song on page ' || page
+                else 'NextSong without a user'
+            end as varchar(512)
+        ) as reason
 
     from {{ ref('stg_events') }}
 

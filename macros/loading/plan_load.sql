@@ -121,16 +121,18 @@ compared as (
         known.load_id,
         listed.file_number,
         coalesce(listed.file_name, known.file_name) as file_name,
-        case
-            when known.file_name is null then 'new'
-            when known.fingerprint <> listed.fingerprint then 'changed'
-            when listed.file_name is not null then 'loaded'
-            when
-                left(known.full_name, {{ prefix | length }})
-                <> {{ sql_literal(prefix) }}
-                then 'elsewhere'
-            else 'gone'
-        end as state
+        cast(
+            case
+                when known.file_name is null then 'new'
+                when known.fingerprint <> listed.fingerprint then 'changed'
+                when listed.file_name is not null then 'loaded'
+                when
+                    left(known.full_name, {{ prefix | length }})
+                    <> {{ sql_literal(prefix) }}
+                    then 'elsewhere'
+                else 'gone'
+            end as varchar(16)
+        ) as state
     from listed
     full outer join known on listed.file_name = known.file_name
 

@@ -33,7 +33,7 @@
                 line_number,
                 trim(column_name) as column_name,
                 trim(column_type) as column_type,
-                '' as value,
+                cast('' as varchar(1)) as value,
                 trim(error_message) as reason
             from sys_load_error_detail
             where query_id = (

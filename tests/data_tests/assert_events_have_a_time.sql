@@ -30,19 +30,22 @@ explained as (
 
     select
         *,
-        case
-            when
-                epoch_ms between {{ first_ms / 1000 }} and {{ last_ms / 1000 }}
-                then ' looks like seconds'
-            when
-                epoch_ms / 1000 between {{ first_ms }} and {{ last_ms }}
-                then ' looks like microseconds'
-            when
-                epoch_ms / 1000000 between {{ first_ms }} and {{ last_ms }}
-                then ' looks like nanoseconds'
-            when epoch_ms < {{ first_ms }} then ' is before 2000'
-            else ' is after mid-2149'
-        end as reason
+        cast(
+            case
+                when
+                    epoch_ms
+                    between {{ first_ms / 1000 }} and {{ last_ms / 1000 }}
+                    then ' looks like seconds'
+                when
+                    epoch_ms / 1000 between {{ first_ms }} and {{ last_ms }}
+                    then ' looks like microseconds'
+                when
+                    epoch_ms / 1000000 between {{ first_ms }} and {{ last_ms }}
+                    then ' looks like nanoseconds'
+                when epoch_ms < {{ first_ms }} then ' is before 2000'
+                else ' is after mid-2149'
+            end as varchar(32)
+        ) as reason
 
     from wrong_times
 

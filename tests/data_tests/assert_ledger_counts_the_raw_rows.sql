@@ -13,7 +13,7 @@ loads as (
 loaded_rows as (
 
     select
-        'staging_events' as source_table,
+        cast('staging_events' as varchar(256)) as source_table,
         loaded_at,
         count(*) as row_count
     from {{ source('sparkify', 'staging_events') }}
@@ -22,7 +22,7 @@ loaded_rows as (
     union all
 
     select
-        'staging_songs' as source_table,
+        cast('staging_songs' as varchar(256)) as source_table,
         loaded_at,
         count(*) as row_count
     from {{ source('sparkify', 'staging_songs') }}

@@ -15,7 +15,7 @@ loads as (
 loaded_rows as (
 
     select
-        'staging_events' as source_table,
+        cast('staging_events' as varchar(256)) as source_table,
         loaded_at
     from {{ source('sparkify', 'staging_events') }}
     where {{ is_new }}
@@ -23,7 +23,7 @@ loaded_rows as (
     union all
 
     select
-        'staging_songs' as source_table,
+        cast('staging_songs' as varchar(256)) as source_table,
         loaded_at
     from {{ source('sparkify', 'staging_songs') }}
     where {{ is_new }}

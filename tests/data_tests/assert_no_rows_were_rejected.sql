@@ -20,6 +20,6 @@ select
     cast(null as varchar(2048)) as file_name,
     cast(null as bigint) as line_number,
     cast(null as varchar(256)) as column_name,
-    'not counted when it was loaded' as reason
+    cast('not counted when it was loaded' as varchar(1024)) as reason
 from {{ source('sparkify', 'loads') }}
 where rejected_count is null

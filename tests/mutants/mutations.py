@@ -288,10 +288,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("    where songs.loaded_at > {{ watermark('catalog_loaded_at') }}\n", ""),
         ("songs.loaded_at > {{ watermark", "songs.loaded_at >= {{ watermark"),
         ("select versions.artist_key", "select songs.artist_key"),
-        (
-            "    select artist_key from {{ this }}\n",
-            "    select artist_key from {{ this }} where 1 = 0\n",
-        ),
+        ("    where catalog_loaded_at is null\n", "    where 1 = 0\n"),
         ("    where new_plays.songplay_id is null\n", ""),
         (
             "coalesce(abs(songs.duration - plays.song_length), 1e9)",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlfluff.core import FluffConfig, Linter
+from sqlfluff.core.parser import BaseSegment
 
 from .conftest import NO_UNIT_TESTS, RedshiftProject, song
 
@@ -33,6 +34,52 @@ def faults(sql: str) -> list[str]:
     found = [violation.desc() for violation in parsed.violations]
     names = {name.raw.lower() for name in parsed.tree.recursive_crawl("function_name")}
     return found + sorted(names - DOCUMENTED)
+
+
+def untyped_columns(sql: str) -> list[str]:
+    """The columns with a name that a statement selects which are a text in quotes, or one of
+    several: their type is unknown, and what compares, joins or unites them depends on what
+    Redshift makes of it."""
+    tree = LINTER.parse_string(sql).tree
+    assert tree is not None
+    found = []
+    for element in tree.recursive_crawl("select_clause_element"):
+        value = next(each for each in element.segments if each.is_code)
+        while value.is_type("expression") and len(value.segments) == 1:
+            (value,) = value.segments
+        if value.is_type("case_expression"):
+            results = [
+                [each for each in clause.segments if each.is_code][-1]
+                for clause in value.recursive_crawl("when_clause", "else_clause")
+            ]
+            is_untyped = all(set(raw_types(each)) == {"quoted_literal"} for each in results)
+        else:
+            is_untyped = value.is_type("quoted_literal")
+        if is_untyped and element.get_child("alias_expression"):
+            found.append(element.raw)
+    return found
+
+
+def raw_types(segment: BaseSegment) -> list[str]:
+    """The types of what a segment consists of."""
+    return [each.get_type() for each in segment.raw_segments if each.is_code]
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns"),
+    [
+        ("select 'a' as b, c from t", ["'a' as b"]),
+        ("select c from (select c, 'a' as b from t)", ["'a' as b"]),
+        ("select case when c then 'a' else 'b' end as d from t", ["case"]),
+        ("select case when c then 'a' else b end as d from t", []),
+        ("select cast('a' as varchar(1)) as b, coalesce(c, 'a') as c from t", []),
+        ("select cast(case when c then 'a' else 'b' end as varchar(1)) as d from t", []),
+    ],
+)
+def test_the_check_finds_untyped_columns(sql: str, columns: list[str]) -> None:
+    found = untyped_columns(sql)
+    assert len(found) == len(columns)
+    assert all(column in each for column, each in zip(columns, found, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -95,3 +142,5 @@ def test_compiled_sql_is_redshifts(redshift_project: RedshiftProject) -> None:
     statements |= incremental
     found = {name: faults(sql) for name, sql in statements.items()}
     assert {name: each for name, each in found.items() if each} == {}
+    untyped = {name: untyped_columns(sql) for name, sql in statements.items()}
+    assert {name: each for name, each in untyped.items() if each} == {}
