@@ -278,7 +278,7 @@ def one_more_day(bench: Bench, events: int, songs: int, repeat: int) -> None:
             bench.input(name, "--events", str(events), *catalog, *new)
             bench.load(f"{name}: load", folder, database)
             bench.dbt(f"{name}: models", folder, database, "build", *NO_TESTS)
-            bench.dbt(f"{name}: nightly tests", folder, database, "test", "--exclude", "tag:weekly")
+            bench.dbt(f"{name}: nightly tests", folder, database, "test", "--selector", "nightly")
     click.echo(f"One more day of {events:,} events")
     month, years = months
     table(

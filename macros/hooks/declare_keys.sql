@@ -18,8 +18,14 @@
 {% endmacro %}
 
 {% macro redshift__declare_keys(results) %}
-    {% set keys = _tested_keys(results) if execute else [] %}
-    {% if keys and _key_changes(keys, _declared_keys(keys)) %}
+    {% set tested = _tested_keys(results) if execute else [] %}
+    {% set declared = _declared_keys(tested) if tested else [] %}
+    {# A table that this run read from another environment is not in this one's schema. #}
+    {% set keys = [] %}
+    {% for key in tested if key.table_name in declared | map(attribute="table_name") %}
+        {% do keys.append(key) %}
+    {% endfor %}
+    {% if _key_changes(keys, declared) %}
         {# Another build may be about to do the same: what ALTER would lock is locked, then
            looked at again. #}
         {% do run_query(
@@ -100,9 +106,7 @@
     {% endfor %}
 
     {% set untrue = keys | rejectattr("is_true") | map(attribute="name") | list %}
-    {% set tables = declared | map(attribute="table_name") | list %}
-    {% for key in keys
-        if key.is_true and key.name not in names and key.table_name in tables %}
+    {% for key in keys if key.is_true and key.name not in names %}
         {% if not key.parent %}
             {% do changes.append(
                 "alter table " ~ key.table ~ " add constraint " ~ key.name

@@ -26,7 +26,7 @@ def test_nightly_tests_look_at_what_is_new(local_project: Project) -> None:
     project.load()
     project.dbt("run")
     project.with_artifacts()
-    project.dbt("compile", "--exclude", "tag:weekly")
+    project.dbt("compile", "--selector", "nightly")
     manifest = project.artifact("manifest.json")
     tests = {
         node["name"]: node

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 
-from .conftest import MARTS, Project
+from .conftest import MARTS, Project, RedshiftProject
 
 
 @pytest.fixture
@@ -76,6 +76,24 @@ def test_models_read_what_their_layer_may(manifest: dict) -> None:
         reads_sources = any(n.startswith("source.") for n in model["depends_on"]["nodes"])
         assert reads_sources == (model["fqn"][1] == "staging")
         assert model["unique_id"] in read or model["fqn"][1] == "marts"
+
+
+def test_what_redshift_leaves_out(redshift_project: RedshiftProject) -> None:
+    """By default unit tests and tests of seeds, at night those of history too: nothing else."""
+    project = redshift_project
+
+    def listed(*options: str) -> set[str]:
+        run = project.run("dbt", "--quiet", "ls", "--target", "redshift", *options)
+        assert run.code == 0, run.text
+        return set(run.output.split())
+
+    everything = listed("--select", "*", "source:*")
+    static = listed("--select", "test_type:unit", "tag:static")
+    weekly = listed("--select", "tag:weekly")
+    assert len(everything) > 110
+    assert listed() == everything - static
+    assert listed("--selector", "nightly") == everything - static - weekly
+    assert static < set(project.run("dbt", "--quiet", "ls", "--target", "local").output.split())
 
 
 def test_exposures_say_who_reads_the_star(manifest: dict) -> None:
