@@ -26,7 +26,7 @@ def test_statements(redshift_project: RedshiftProject) -> None:
     """They grow neither with the files nor with the days that are there."""
     project = redshift_project
     assert statement_count(project, "load_staging.py") <= 54
-    assert statement_count(project, "dbt", "run") <= 420
+    assert statement_count(project, "dbt", "run") <= 330
 
     assert statement_count(project, "load_staging.py") <= 14
     for day in range(1, 3):
@@ -34,10 +34,10 @@ def test_statements(redshift_project: RedshiftProject) -> None:
             at = event(1)["ts"] + day * DAY
             project.write_events(f"{day}-{part}.json", event(part, ts=at, sessionId=day))
         assert statement_count(project, "load_staging.py") <= 30
-    assert statement_count(project, "dbt", "run") <= 450
+    assert statement_count(project, "dbt", "run") <= 345
     project.write_songs("late.json", song(9))
     assert statement_count(project, "load_staging.py") <= 30
-    assert statement_count(project, "dbt", "run") <= 460
+    assert statement_count(project, "dbt", "run") <= 350
 
 
 def test_a_night(redshift_project: RedshiftProject) -> None:
