@@ -388,6 +388,56 @@ def test_a_refused_connection_is_tried_again(redshift_project: RedshiftProject) 
     assert run.errors.count("Connection refused") == 4
 
 
+CONNECTION = """
+import json
+import socket
+import sys
+from pathlib import Path
+
+import redshift_connector
+from dbt.adapters.factory import get_adapter_by_type
+
+from loader.warehouse import Dbt
+
+OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+)
+connect = redshift_connector.connect
+
+
+def connect_and_tell(**asked):
+    print(json.dumps([asked.get(f"tcp_keepalive{name}") for name in sys.argv[2:]]))
+    if sys.argv[1] != "redshift":
+        sys.exit()  # the others would ask AWS for a password
+    return connect(**asked)
+
+
+redshift_connector.connect = connect_and_tell
+Dbt(Path.cwd(), None, sys.argv[1], "{}")
+adapter = get_adapter_by_type("redshift")
+with adapter.connection_named("test"):
+    open_socket = adapter.connections.get_thread_connection().handle._usock
+    print(json.dumps([open_socket.getsockopt(*option) for option in OPTIONS]))
+"""
+
+
+@pytest.mark.parametrize("target", ["redshift", "redshift_iam_user", "redshift_iam_role"])
+def test_a_silent_connection_is_kept_alive(redshift_project: RedshiftProject, target: str) -> None:
+    """While a COPY runs nothing is sent, for longer than what is between lets a connection idle:
+    the loader would wait for an answer that never comes, and the session keep its lock."""
+    project = redshift_project
+    (project.folder / "connection.py").write_text(CONNECTION)
+    command = ("connection.py", target, "", "_idle", "_interval", "_count")
+    run = project.run(*command, DBT_REDSHIFT_CLUSTER_ID="sparkify-cluster")
+    told = [json.loads(line) for line in run.output.splitlines()]
+    assert told[0] == [True, 60, 30, 4], run.text
+    if target == "redshift":
+        assert told[1] == [1, 60, 30, 4]
+
+
 def test_refused_tls(redshift_project: RedshiftProject) -> None:
     run = redshift_project.load(fails=True, DBT_REDSHIFT_SSLMODE="verify-full")
     assert "SSL" in run.errors
