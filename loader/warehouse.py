@@ -37,7 +37,7 @@ HINTS = {
     r"/\.dbt' does not exist": NO_PROFILE,
     "Could not set lock on file": "Another process has the database open; try again once it ends.",
     "password authentication failed": NO_PASSWORD,
-    "Broken ?[Pp]ipe|Connection reset": LOST,
+    r"Broken ?[Pp]ipe|Connection reset|^[^:]*timed out$|^\[Errno \d+\] No route": LOST,
     "^1018$": f"(A table that is not in Redshift's snapshot.) {AGAIN}",
     "^1023$": f"(Redshift's serializable isolation violation.) {AGAIN}",
     "deadlock detected|conflict with concurrent transaction|already exists|another load": AGAIN,
