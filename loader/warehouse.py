@@ -27,7 +27,7 @@ NO_PASSWORD = "DBT_ENV_SECRET_REDSHIFT_PASSWORD sets the password."
 OUT_OF_MEMORY = "DBT_DUCKDB_MEMORY sets what DuckDB may take."
 CONFLICT = re.compile(
     "^10(18|23)|deadlock detected|conflict with concurrent transaction|already exists"
-    "|[Aa]nother load .*came in between"
+    '|violates unique constraint "pg_|[Aa]nother load .*came in between'
     # Only said while a connection is opened, so nothing was sent.
     r"|^\('communication error', (ConnectionRefused|ConnectionReset|Timeout)Error"
     "|'S': 'FATAL', 'C': '57P03'"
@@ -40,7 +40,10 @@ HINTS = {
     r"Broken ?[Pp]ipe|Connection reset|^[^:]*timed out$|^\[Errno \d+\] No route": LOST,
     "^1018$": f"(A table that is not in Redshift's snapshot.) {AGAIN}",
     "^1023$": f"(Redshift's serializable isolation violation.) {AGAIN}",
-    "deadlock detected|conflict with concurrent transaction|already exists|another load": AGAIN,
+    "deadlock detected|conflict with concurrent transaction|another load": AGAIN,
+    'violates unique constraint "pg_': f"(Another load created it just now.) {AGAIN}",
+    "already exists": "If no other load created it just now, something else has this name, a view"
+    " perhaps: drop or rename it, or set DBT_RAW_SCHEMA to another schema.",
     "Out of Memory Error": OUT_OF_MEMORY,
     "Error NoSuchKey": f"An object is gone since it was listed. {AGAIN}",
     "NULL value into column load_id": f"Another load came in between. {AGAIN}",

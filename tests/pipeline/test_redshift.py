@@ -22,6 +22,11 @@ from .conftest import MARTS, NO_UNIT_TESTS, RedshiftProject, event, song
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
 LEDGER = "select load_id, source_table, file_count, row_count from sparkify_raw.loads order by 1"
+CREATED_AT_ONCE = RedshiftError(
+    'duplicate key violates unique constraint "pg_class_relname_nsp_index"'
+    " (possibly caused by concurrent transaction conflict)",
+    "23505",
+)
 KEYS = "select conname from pg_constraint where contype in ('p', 'f') order by 1"
 
 
@@ -507,6 +512,8 @@ def test_a_song_that_redshift_compares_as_duckdb_does(redshift_project: Redshift
         (SERIALIZABLE_VIOLATION, r'copy "sparkify_raw"."staging_songs"'),
         (DEADLOCK, r'copy "sparkify_raw"."staging_songs"'),
         (NOT_IN_SNAPSHOT, r'insert into "sparkify_raw"."loads"'),
+        (CREATED_AT_ONCE, r"create table if not exists"),
+        (CREATED_AT_ONCE, r"create schema if not exists"),
         (RedshiftError('Relation "loads" already exists', "42P07"), r"create table if not exists"),
     ],
 )
@@ -532,6 +539,35 @@ def test_a_conflict_that_lasts_is_told(redshift_project: RedshiftProject) -> Non
     project.cluster.faults.clear()
     project.load()
     assert project.query(EVENT_COUNT) == [(3,)]
+
+
+def test_a_name_that_is_taken_is_told(redshift_project: RedshiftProject) -> None:
+    """By what the loader may not even see."""
+    project = redshift_project
+    taken = RedshiftError('Relation "loaded_files" already exists', "42P07")
+    project.cluster.faults.fail(taken, r'create table if not exists "\w+"."loaded_files"', times=9)
+    run = project.load(fails=True)
+    last = run.errors.splitlines()[-1]
+    for part in ('"loaded_files" already exists', "drop or rename it", "DBT_RAW_SCHEMA"):
+        assert part in last
+
+
+@pytest.mark.parametrize("end", ["", "with no schema binding"])
+@pytest.mark.parametrize("table", ["staging_songs", "loads"])
+def test_a_view_in_the_place_of_a_raw_table(
+    redshift_project: RedshiftProject, table: str, end: str
+) -> None:
+    project = redshift_project
+    project.load()
+    project.execute(f"alter table sparkify_raw.{table} rename to kept")
+    project.execute(f"create view sparkify_raw.{table} as select * from sparkify_raw.kept {end}")
+    run = project.load("--full-refresh", fails=True)
+    (said,) = [line for line in run.errors.splitlines() if line]
+    for part in (f'"sparkify_raw"."{table}" is a view', "drop or rename it", "DBT_RAW_SCHEMA"):
+        assert part in said
+    project.execute(f"drop view sparkify_raw.{table}")
+    project.execute(f"alter table sparkify_raw.kept rename to {table}")
+    assert "Nothing new." in project.load().output
 
 
 def test_a_full_refresh_goes_on_where_it_was(redshift_project: RedshiftProject) -> None:
