@@ -27,7 +27,7 @@ NO_PASSWORD = "DBT_ENV_SECRET_REDSHIFT_PASSWORD sets the password."
 OUT_OF_MEMORY = "DBT_DUCKDB_MEMORY sets what DuckDB may take."
 CONFLICT = re.compile(
     "^10(18|23)|deadlock detected|conflict with concurrent transaction|already exists"
-    '|violates unique constraint "pg_|[Aa]nother load .*came in between'
+    '|violates unique constraint "pg_|[Aa]nother load .*came in between|loaded_at_if_one_value'
     # Only said while a connection is opened, so nothing was sent.
     r"|^\('communication error', (ConnectionRefused|ConnectionReset|Timeout)Error"
     "|'S': 'FATAL', 'C': '57P03'"
@@ -47,6 +47,8 @@ HINTS = {
     "Out of Memory Error": OUT_OF_MEMORY,
     "Error NoSuchKey": f"An object is gone since it was listed. {AGAIN}",
     "NULL value into column load_id": f"Another load came in between. {AGAIN}",
+    "loaded_at_if_one_value": "(The rows of one COPY have different values of loaded_at, of which a"
+    f" build could miss some.) {AGAIN} If that does not help, see the default of that column.",
     "row_count_if_all_fill": "(No key of an object is a column.) Nothing of this batch was loaded.",
     "row_count_if_as_counted": f"(COPY loaded another number of rows than were counted.) {AGAIN}",
 }

@@ -6,6 +6,8 @@ import json
 import re
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,80 @@ def test_each_batch_is_one_copy_in_one_transaction(redshift_project: RedshiftPro
     ]
     # Nothing is left behind.
     assert "Contents" not in project.cluster.s3.list_objects_v2(Bucket=BUCKET, Prefix="stage/")
+
+
+def test_lists_of_files_and_rejects_are_copied_without_analysis(
+    redshift_project: RedshiftProject,
+) -> None:
+    """COPY would sample them first for encodings, which a table without a distribution style of
+    its own gets even so, and gather statistics of what is dropped at once."""
+    project = redshift_project
+    (project.events / "bad.json").write_text(json.dumps(event(9)) + "\n{")
+    project.write_events("worse.json", event(10, ts="x"))
+    project.cluster.statements.clear()
+    project.load("--max-errors", "2")
+    created = statements(project, "create temporary table")
+    copied = set()
+    for sql in statements(project, "copy"):
+        table = sql.split()[1]
+        if "sparkify_raw" not in table:
+            copied.add(table)
+            assert {"compupdate off", "statupdate off"} < set(sql.split("\n"))
+            (made,) = {each for each in created if each.split()[3] == table}
+            assert made.endswith(")\ndiststyle even")
+    assert copied == {
+        "files_of_staging_events",
+        "files_of_staging_songs",
+        "rejects_of_staging_events",
+    }
+
+
+def test_a_load_whose_rows_have_two_times(redshift_project: RedshiftProject) -> None:
+    """Redshift documents one value of a default for each COPY of some functions only. A build
+    between two of them would never see the rows of the first."""
+    project = redshift_project
+    project.load()
+    for name in ("later.json", "late.json"):
+        project.write_events(name, event(9))
+    before = project.query(LEDGER)
+    assert len(before) == 2
+    with changing_times(project):
+        run = project.load(fails=True)
+        assert run.errors.count("Trying again.") == 3
+        assert "different values of loaded_at" in run.errors.splitlines()[-1]
+        assert project.query(LEDGER) == before
+        run = project.run("dbt", "run-operation", "load_staging", "--target", "redshift")
+        assert run.code != 0
+        assert "NULL value into column loaded_at_if_one_value" in " ".join(run.text.split())
+    assert project.query(EVENT_COUNT) == [(3,)]
+    assert project.query(LEDGER) == before
+    project.load()
+    assert project.query(EVENT_COUNT) == [(5,)]
+
+
+@contextmanager
+def changing_times(project: RedshiftProject) -> Iterator[None]:
+    """Has each second row of the events come a second later."""
+    with project.cluster.admin() as connection:
+        connection.execute(
+            """
+            create sequence public.row_numbers;
+            grant usage on sequence public.row_numbers to public;
+            create function public.one_second_later() returns trigger language plpgsql as $$
+            begin
+                new.loaded_at = new.loaded_at + nextval('public.row_numbers') % 2
+                    * interval '1 second';
+                return new;
+            end $$;
+            create trigger later before insert on sparkify_raw.staging_events
+                for each row execute function public.one_second_later();
+            """
+        )
+    yield
+    with project.cluster.admin() as connection:
+        connection.execute(
+            "drop function public.one_second_later cascade; drop sequence public.row_numbers"
+        )
 
 
 def test_zipped_and_plain_files_are_loaded_apart(redshift_project: RedshiftProject) -> None:
