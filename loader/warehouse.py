@@ -46,7 +46,7 @@ HINTS = {
     " perhaps: drop or rename it, or set DBT_RAW_SCHEMA to another schema.",
     "Out of Memory Error": OUT_OF_MEMORY,
     "Error NoSuchKey": f"An object is gone since it was listed. {AGAIN}",
-    "NULL value into column load_id": f"Another load came in between. {AGAIN}",
+    "column no_other_load_came_in_between": f"Another load came in between. {AGAIN}",
     "loaded_at_if_one_value": "(The rows of one COPY have different values of loaded_at, of which a"
     f" build could miss some.) {AGAIN} If that does not help, see the default of that column.",
     "row_count_if_all_fill": "(No key of an object is a column.) Nothing of this batch was loaded.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from .conftest import MARTS, NO_UNIT_TESTS, RedshiftProject, event, song
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
 LEDGER = "select load_id, source_table, file_count, row_count from sparkify_raw.loads order by 1"
+IN_BETWEEN = "no_other_load_came_in_between_else_run_again"
 CREATED_AT_ONCE = RedshiftError(
     'duplicate key violates unique constraint "pg_class_relname_nsp_index"'
     " (possibly caused by concurrent transaction conflict)",
@@ -224,7 +224,7 @@ def test_a_load_that_was_planned_before_another_is_refused(
     command = ["dbt", "run-operation", "load_batch", "--target", "redshift", "--args"]
     run = project.run(*command, json.dumps({"batch": batch}))
     assert run.code != 0
-    assert "NULL value into column load_id" in run.text
+    assert f"NULL value into column {IN_BETWEEN}" in " ".join(run.text.split())
     assert project.query(EVENT_COUNT) == [(3,)]
 
 
@@ -236,7 +236,6 @@ def test_the_reload_without_python(redshift_project: RedshiftProject) -> None:
     project.load()
     project.write_events("late.json", event(9))
     project.upload()
-    time.sleep(1)  # loads of a table are not in the same second
     # A name that shares the prefix is not under it.
     project.cluster.s3.put_object(Bucket=BUCKET, Key="song_data_old/x.json", Body=b"no JSON")
     run = project.dbt("run-operation", "load_staging")
@@ -255,6 +254,67 @@ def test_the_reload_without_python(redshift_project: RedshiftProject) -> None:
     project.load("--full-refresh")
     assert project.query(EVENT_COUNT) == [(4,)]
     assert "Nothing new." in project.load().output
+
+
+def is_to_come(project: RedshiftProject, table: str) -> None:
+    """Makes the load of a table one of the second after this one: the next cannot be later."""
+    with project.cluster.admin() as connection:
+        for each in ("loads", table):
+            connection.execute(
+                f"update sparkify_raw.{each} set loaded_at = getdate() + interval '1 second'"
+            )
+
+
+def test_loads_within_a_second(redshift_project: RedshiftProject) -> None:
+    """The second one is tried again, as any that another came before."""
+    project = redshift_project
+    project.load("--select", "staging_songs")
+    is_to_come(project, "staging_songs")
+    project.write_songs("late.json", song(3))
+    run = project.load("--select", "staging_songs")
+    assert "Another load came in between." in run.errors
+    assert "Trying again." in run.errors
+    assert project.query(LEDGER) == [(1, "staging_songs", 2, 2), (2, "staging_songs", 1, 1)]
+    ((times,),) = project.query("select count(distinct loaded_at) from sparkify_raw.staging_songs")
+    assert times == 2
+
+
+def test_reloads_without_python_within_a_second(redshift_project: RedshiftProject) -> None:
+    """loaded_at counts whole seconds, and each load of a table has a later one."""
+    project = redshift_project
+    project.upload()
+    command = ("run-operation", "load_staging", "--args", "{select: [staging_songs]}")
+    project.dbt(*command)
+    is_to_come(project, "staging_songs")
+    ((before,),) = project.query("select loaded_at from sparkify_raw.loads")
+    project.dbt(*command)
+    ((after,),) = project.query("select loaded_at from sparkify_raw.loads")
+    assert 0 < (after - before).total_seconds() < 10
+
+
+def test_a_load_that_comes_before_a_reload_without_python(
+    redshift_project: RedshiftProject,
+) -> None:
+    """In the second in which it begins, so that its time is not later."""
+    project = redshift_project
+    project.load()
+    before = project.query(LEDGER)
+
+    def come_in_between(sql: str) -> bool:
+        if "lock table" in sql:
+            with project.cluster.admin() as connection:
+                connection.execute(
+                    "update sparkify_raw.loads set loaded_at = getdate() + interval '9 s'"
+                )
+        return False
+
+    project.cluster.faults.decide(come_in_between)
+    run = project.run("dbt", "run-operation", "load_staging", "--target", "redshift")
+    assert run.code != 0
+    assert f"NULL value into column {IN_BETWEEN}" in " ".join(run.text.split())
+    project.cluster.faults.clear()
+    assert project.query(LEDGER) == before
+    assert project.query(EVENT_COUNT) == [(3,)]
 
 
 def test_the_reload_without_python_selects(redshift_project: RedshiftProject) -> None:
@@ -277,7 +337,6 @@ def test_the_reload_without_python_takes_no_object_of_other_keys(
     project.load()
     (project.songs / "catalog.json").write_text(json.dumps({"songs": [song(3)]}))
     project.upload()
-    time.sleep(1)  # loads of a table are not in the same second
     run = project.run("dbt", "run-operation", "load_staging", "--target", "redshift")
     assert run.code != 0
     assert "NULL value into column row_count_if_all_fill_a_column" in " ".join(run.text.split())
