@@ -46,6 +46,8 @@ HINTS = {
     " perhaps: drop or rename it, or set DBT_RAW_SCHEMA to another schema.",
     "Out of Memory Error": OUT_OF_MEMORY,
     "Error NoSuchKey": f"An object is gone since it was listed. {AGAIN}",
+    "Error AccessDenied": "An object was deleted since it was listed, or the role of COPY has no"
+    " right to s3:GetObject on it, or to kms:Decrypt on its key.",
     "column no_other_load_came_in_between": f"Another load came in between. {AGAIN}",
     "loaded_at_if_one_value": "(The rows of one COPY have different values of loaded_at, of which a"
     f" build could miss some.) {AGAIN} If that does not help, see the default of that column.",
