@@ -1,8 +1,8 @@
 {#
     Waits until Redshift's clock is past the second of a source table's newest load: the
     next one must have a later loaded_at, which counts whole seconds. Neither dbt nor
-    Redshift can sleep, so it asks for the time, at most until some thousand times: the
-    clock may have been set back.
+    Redshift can sleep, so it asks for the time again and again; some thousand times at
+    most, since the clock may have been set back.
 #}
 {% macro redshift_wait_for_later_second(source_table) %}
     {% set loaded_at = run_query(newest_load_sql(source_table)).rows[0]["loaded_at"] %}
