@@ -63,10 +63,10 @@ def plan(dbt: Dbt, sources: list[Source], options: Options) -> None:
             full_refresh=options.full_refresh,
             dry_run=options.dry_run,
         )
-    for statement in [part["sql"] for part in told if "sql" in part]:
-        click.echo(statement + ";\n")
-    parts = [part for part in told if "sql" not in part]
-    for part in parts:
+    for part in told:
+        if "sql" in part:
+            click.echo(part["sql"] + ";\n")
+            continue
         source = by_table[part["source_table"]]
         source.last_load = part["last_load"]
         source.steps = steps(source, part, options)

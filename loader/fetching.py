@@ -22,6 +22,10 @@ from loader.objects import count_boundaries
 
 CHUNK_BYTES = 64 * 1024
 READ_AHEAD = 4 * THREADS  # files
+DENIED = (
+    " It was deleted after it was listed, or these credentials have no right to s3:GetObject on"
+    " it, or to kms:Decrypt on its key."
+)
 Made = TypeVar("Made")
 
 
@@ -105,7 +109,14 @@ def unreadable(file: File, error: Exception) -> str:
             f"{file.file_name} was {happened} after it was listed. Nothing of this batch was"
             " loaded; run load_staging.py again."
         )
-    return f"cannot read {file.file_name}: {error}"
+    return cannot_read(file, error)
+
+
+def cannot_read(file: File, error: Exception) -> str:
+    """What keeps a file from being read. S3 does not tell those who may list parts of a bucket
+    alone that an object is gone: it denies access to it, as if there were no right to it."""
+    is_denied = isinstance(error, ClientError) and error.response["Error"]["Code"] == "AccessDenied"
+    return f"cannot read {file.file_name}: {error}{DENIED if is_denied else ''}"
 
 
 def contents(file: File) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException
 
 from loader import Refused
-from loader.fetching import ahead
+from loader.fetching import ahead, cannot_read
 from loader.files import File, bucket_and_key, is_s3, s3_client
 from loader.objects import fills_a_column, no_column, refuse_compressed
 
@@ -81,7 +81,7 @@ def beginning(client, file: File, size: int) -> tuple[str, bool]:
             with Path(file.path).open("rb") as stream:
                 data = stream.read(size)
     except (OSError, BotoCoreError, ClientError) as error:
-        raise CannotSample(f"cannot read {file.file_name}: {error}") from error
+        raise CannotSample(cannot_read(file, error)) from error
     is_whole = len(data) == file.file_size
     if file.file_name.endswith(".gz"):
         unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)

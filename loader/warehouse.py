@@ -23,11 +23,9 @@ LOST = (
     " ended. Run load_staging.py again, it goes on with what is not loaded."
 )
 AGAIN = "Nothing of this batch was loaded; run load_staging.py again."
-NO_PASSWORD = "DBT_ENV_SECRET_REDSHIFT_PASSWORD sets the password."
-OUT_OF_MEMORY = "DBT_DUCKDB_MEMORY sets what DuckDB may take."
 CONFLICT = re.compile(
     "^10(18|23)|deadlock detected|conflict with concurrent transaction|already exists"
-    "|[Aa]nother load .*came in between"
+    '|violates unique constraint "pg_|[Aa]nother load .*came in between|loaded_at_if_one_value'
     # Only said while a connection is opened, so nothing was sent.
     r"|^\('communication error', (ConnectionRefused|ConnectionReset|Timeout)Error"
     "|'S': 'FATAL', 'C': '57P03'"
@@ -36,14 +34,21 @@ HINTS = {
     "Could not find profile": NO_PROFILE,
     r"/\.dbt' does not exist": NO_PROFILE,
     "Could not set lock on file": "Another process has the database open; try again once it ends.",
-    "password authentication failed": NO_PASSWORD,
-    "Broken ?[Pp]ipe|Connection reset": LOST,
+    "password authentication failed": "DBT_ENV_SECRET_REDSHIFT_PASSWORD sets the password.",
+    r"Broken ?[Pp]ipe|Connection reset|^[^:]*timed out$|^\[Errno \d+\] No route": LOST,
     "^1018$": f"(A table that is not in Redshift's snapshot.) {AGAIN}",
     "^1023$": f"(Redshift's serializable isolation violation.) {AGAIN}",
-    "deadlock detected|conflict with concurrent transaction|already exists|another load": AGAIN,
-    "Out of Memory Error": OUT_OF_MEMORY,
+    "deadlock detected|conflict with concurrent transaction|another load": AGAIN,
+    'violates unique constraint "pg_': f"(Another load created it just now.) {AGAIN}",
+    "already exists": "If no other load created it just now, something else has this name, a view"
+    " perhaps: drop or rename it, or set DBT_RAW_SCHEMA to another schema.",
+    "Out of Memory Error": "DBT_DUCKDB_MEMORY sets what DuckDB may take.",
     "Error NoSuchKey": f"An object is gone since it was listed. {AGAIN}",
-    "NULL value into column load_id": f"Another load came in between. {AGAIN}",
+    "Error AccessDenied": "An object was deleted since it was listed, or the role of COPY has no"
+    " right to s3:GetObject on it, or to kms:Decrypt on its key.",
+    "column no_other_load_came_in_between": f"Another load came in between. {AGAIN}",
+    "loaded_at_if_one_value": "(The rows of one COPY have different values of loaded_at, of which a"
+    f" build could miss some.) {AGAIN} If that does not help, see the default of that column.",
     "row_count_if_all_fill": "(No key of an object is a column.) Nothing of this batch was loaded.",
     "row_count_if_as_counted": f"(COPY loaded another number of rows than were counted.) {AGAIN}",
 }

@@ -36,6 +36,7 @@
         {% do run_query(statement) %}
     {% endfor %}
     {% for name, sql in loads.items() %}
+        {% do redshift_wait_for_later_second(name) %}
         {% set row = run_query(sql).rows[0] %}
         {% do log(name ~ ": " ~ row["row_count"] ~ " rows", info=true) %}
     {% endfor %}

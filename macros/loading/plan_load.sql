@@ -48,7 +48,7 @@
             "whole_prefix_count": 0
         } %}
         {% if has_ledger %}
-            {% set newest = run_query(_newest_load_sql(source_table)).rows[0] %}
+            {% set newest = run_query(newest_load_sql(source_table)).rows[0] %}
         {% endif %}
         {% set plan = {
             "source_table": source_table,
@@ -183,19 +183,10 @@ group by state, load_id, run
 order by first_number
 {% endmacro %}
 
-{% macro _newest_load_sql(source_table) %}
-select
-    coalesce(max(load_id), 0) as load_id,
-    coalesce(cast(max(loaded_at) as varchar(32)), '1970-01-01') as loaded_at,
-    count(*) - count(file_count) as whole_prefix_count
-from {{ raw_relation("loads") }}
-where source_table = '{{ source_table }}'
-{% endmacro %}
-
 {# A raw table that is gone would come back empty, and the ledger say it is loaded. #}
 {% macro _check_ledger_has_tables(listings, present) %}
     {% for source_table in listings if source_table not in present %}
-        {% if run_query(_newest_load_sql(source_table)).rows[0]["load_id"] | int > 0 %}
+        {% if run_query(newest_load_sql(source_table)).rows[0]["load_id"] | int > 0 %}
             {% do exceptions.raise_compiler_error(
                 "The table " ~ raw_relation(source_table) ~ " is gone, but the ledger lists"
                 ~ " what was loaded into it: load it again with --full-refresh"

@@ -1,9 +1,9 @@
 {#
     Waits for other loads to end, then makes this_load, with the id of the load that
-    this becomes. It is null, and refused, if the ledger is not as planned, or if no
-    second has passed since the source table's last load: loaded_at counts whole
-    seconds, and must be later than before. The lock is on the ledger alone, so that
-    what reads the raw tables goes on.
+    this becomes. It is refused, by a value that is null and must not be, in a column that
+    says why, if the ledger is not as planned, or if no second has passed since the
+    source table's last load: loaded_at counts whole seconds, and must be later than
+    before. The lock is on the ledger alone, so that what reads the raw tables goes on.
     https://docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html
 
     last_load_id    the source table's newest load when planned; none if any will do
@@ -11,10 +11,14 @@
 {% macro redshift_begin_load_sql(source_table, last_load_id) -%}
 lock table {{ raw_relation("loads") }};
 
-create temporary table this_load (load_id bigint not null);
+create temporary table this_load (
+    load_id bigint not null,
+    no_other_load_came_in_between_else_run_again boolean not null
+);
 
-insert into this_load (load_id)
+insert into this_load (load_id, no_other_load_came_in_between_else_run_again)
 select
+    coalesce(max(load_id), 0) + 1,
     case
         when
             getdate() > coalesce(
@@ -26,7 +30,7 @@ select
                 max(case when source_table = '{{ source_table }}' then load_id end), 0
             )
             {%- endif %}
-            then coalesce(max(load_id), 0) + 1
+            then true
     end
 from {{ raw_relation("loads") }}
 {%- endmacro %}

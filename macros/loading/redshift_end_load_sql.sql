@@ -3,8 +3,11 @@
     its rows nor which of them it rejected to a query on tables, so what it loaded is
     counted, and what is missing of the objects that the loader counted was rejected. As
     Redshift cannot raise an error of one's own, a value that must not be null is null if
-    something is wrong, in a column that says what.
+    something is wrong, in a column that says what. That the default of loaded_at is one
+    value for all rows of a COPY is documented for other functions than getdate(), so it
+    is looked at: a build would take its watermark from the latest row.
     https://docs.aws.amazon.com/redshift/latest/dg/PG_LAST_COPY_COUNT.html
+    https://docs.aws.amazon.com/redshift/latest/dg/c_loading_default_values.html
 
     last_loaded_at    when the source table's load before it was, as a text: later rows
                       are this load's
@@ -15,10 +18,14 @@
 create temporary table this_copy (
     row_count_if_as_counted bigint not null,
     row_count_if_all_fill_a_column bigint not null,
-    loaded_at timestamp not null
+    loaded_at_if_one_value timestamp not null
 );
 
-insert into this_copy (row_count_if_as_counted, row_count_if_all_fill_a_column, loaded_at)
+insert into this_copy (
+    row_count_if_as_counted,
+    row_count_if_all_fill_a_column,
+    loaded_at_if_one_value
+)
 select
     case
         {%- if batch and batch.is_counted %}
@@ -32,7 +39,10 @@ select
         when count(case when {{ _fills_no_column(source_table) }} then 1 end) = 0
             then count(*)
     end,
-    coalesce(max(loaded_at), getdate())
+    case
+        when count(*) = 0 then getdate()
+        when min(loaded_at) = max(loaded_at) then max(loaded_at)
+    end
 from {{ raw_relation(source_table) }}
 where loaded_at > cast('{{ last_loaded_at }}' as timestamp);
 
@@ -56,7 +66,7 @@ select
     0,
     {%- endif %}
     {{ "files.byte_count" if batch else "null" }},
-    this_copy.loaded_at
+    this_copy.loaded_at_if_one_value
 from this_load
 cross join this_copy
 {%- if batch %}

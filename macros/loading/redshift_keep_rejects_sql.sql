@@ -1,6 +1,6 @@
 {#
     Puts the rows of a file of rejects into rejected_rows. They come by COPY, for what
-    files hold must not become part of a statement.
+    files hold must not become part of a statement; as the file list, without analysis.
 
     batch      source_table, rejects: as for load_batch
     load_id    expression of the load that they belong to; if it is gone, they are not kept
@@ -12,12 +12,15 @@ create temporary table rejects_of_{{ batch.source_table }} (
     column_name varchar(256),
     value varchar(4096),
     reason varchar(1024)
-);
+)
+diststyle even;
 
 copy rejects_of_{{ batch.source_table }} (file_name, line_number, column_name, value, reason)
 from {{ sql_literal(batch.rejects) }}
 {{ redshift_copy_access() }}
-format as json 'auto';
+format as json 'auto'
+compupdate off
+statupdate off;
 
 insert into {{ raw_relation("rejected_rows") }} (
     load_id, source_table, file_name, line_number, column_name, value, reason, loaded_at

@@ -400,6 +400,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("and (unzip is None or not unzip.eof):", "and unzip and not unzip.eof:"),
         ("zlib.MAX_WBITS | 16", "-zlib.MAX_WBITS"),
         ("                    chunk = unzip.unused_data\n", "                    chunk = b''\n"),
+        ("{DENIED if is_denied else ''}", ""),
         ('happened = "deleted" if code == "NoSuchKey" else "replaced"', 'happened = "deleted"'),
         ("object_count=count_boundaries(contents(file))", "object_count=None"),
         ("        elif not is_zipped:\n", "        else:\n"),

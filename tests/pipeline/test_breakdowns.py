@@ -88,6 +88,25 @@ def test_a_load_whose_connection_is_cut(redshift_project: RedshiftProject) -> No
     assert_loaded_once(project)
 
 
+def test_a_load_that_gets_no_answer(redshift_project: RedshiftProject) -> None:
+    """As when the connection was dropped on the way; keepalive says the same, see profiles.yml."""
+    project = redshift_project
+    write_first_days(project)
+    project.load("--select", "staging_songs")
+    profiles = project.folder / "profiles.yml"
+    text = profiles.read_text()
+    assert text.count("connect_timeout: 7200") == 1
+    profiles.write_text(text.replace("connect_timeout: 7200", "connect_timeout: 2"))
+    with project.connect() as other:
+        other.autocommit = False
+        other.cursor().execute('lock table "sparkify_raw"."staging_events"')
+        assert_says(begin(project, LOAD).wait(), "timed out", LOST)
+    assert_consistent(project)
+    profiles.write_text(text)
+    project.load()
+    assert_loaded_once(project)
+
+
 def test_a_build_whose_connection_is_cut(redshift_project: RedshiftProject) -> None:
     """At each statement by which a model replaces plays; the next build goes on."""
     project = redshift_project

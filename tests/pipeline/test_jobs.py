@@ -74,6 +74,18 @@ def test_every_night_is_the_same() -> None:
     assert airflow == commands
 
 
+def test_the_credentials_of_the_night_last() -> None:
+    """As long as the job may, which is longer than one answer of Redshift; one hour otherwise."""
+    (job,) = yaml.safe_load((WORKFLOWS / "nightly.yml").read_text())["jobs"].values()
+    (assumed,) = [step["with"] for step in job["steps"] if "role-to-assume" in step.get("with", {})]
+    seconds = job["timeout-minutes"] * 60
+    assert assumed["role-duration-seconds"] == seconds
+    profiles = yaml.safe_load((ROOT / "profiles.yml.example").read_text())
+    assert seconds > profiles["sparkify"]["outputs"]["redshift_iam_role"]["connect_timeout"]
+    production = (ROOT / "docs" / "production.md").read_text()
+    assert f"--max-session-duration {seconds}\n" in production
+
+
 def test_ci_runs_what_developers_run() -> None:
     assert workflow_commands("ci.yml") == ["make test"]
     assert "make test" in (ROOT / ".ci" / "run").read_text().splitlines()

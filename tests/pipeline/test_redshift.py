@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socket
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,12 @@ TRUE_KEYS = [
     "fct_songplays_start_hour_fkey",
     "fct_songplays_user_id_fkey",
 ]
+IN_BETWEEN = "no_other_load_came_in_between_else_run_again"
+CREATED_AT_ONCE = RedshiftError(
+    'duplicate key violates unique constraint "pg_class_relname_nsp_index"'
+    " (possibly caused by concurrent transaction conflict)",
+    "23505",
+)
 KEYS = "select conname from pg_constraint where contype in ('p', 'f') order by 1"
 
 
@@ -83,6 +90,80 @@ def test_each_batch_is_one_copy_in_one_transaction(redshift_project: RedshiftPro
     ]
     # Nothing is left behind.
     assert "Contents" not in project.cluster.s3.list_objects_v2(Bucket=BUCKET, Prefix="stage/")
+
+
+def test_lists_of_files_and_rejects_are_copied_without_analysis(
+    redshift_project: RedshiftProject,
+) -> None:
+    """COPY would sample them first for encodings, which a table without a distribution style of
+    its own gets even so, and gather statistics of what is dropped at once."""
+    project = redshift_project
+    (project.events / "bad.json").write_text(json.dumps(event(9)) + "\n{")
+    project.write_events("worse.json", event(10, ts="x"))
+    project.cluster.statements.clear()
+    project.load("--max-errors", "2")
+    created = statements(project, "create temporary table")
+    copied = set()
+    for sql in statements(project, "copy"):
+        table = sql.split()[1]
+        if "sparkify_raw" not in table:
+            copied.add(table)
+            assert {"compupdate off", "statupdate off"} < set(sql.split("\n"))
+            (made,) = {each for each in created if each.split()[3] == table}
+            assert made.endswith(")\ndiststyle even")
+    assert copied == {
+        "files_of_staging_events",
+        "files_of_staging_songs",
+        "rejects_of_staging_events",
+    }
+
+
+def test_a_load_whose_rows_have_two_times(redshift_project: RedshiftProject) -> None:
+    """Redshift documents one value of a default for each COPY of some functions only. A build
+    between two of them would never see the rows of the first."""
+    project = redshift_project
+    project.load()
+    for name in ("later.json", "late.json"):
+        project.write_events(name, event(9))
+    before = project.query(LEDGER)
+    assert len(before) == 2
+    with changing_times(project):
+        run = project.load(fails=True)
+        assert run.errors.count("Trying again.") == 3
+        assert "different values of loaded_at" in run.errors.splitlines()[-1]
+        assert project.query(LEDGER) == before
+        run = project.run("dbt", "run-operation", "load_staging", "--target", "redshift")
+        assert run.code != 0
+        assert "NULL value into column loaded_at_if_one_value" in " ".join(run.text.split())
+    assert project.query(EVENT_COUNT) == [(3,)]
+    assert project.query(LEDGER) == before
+    project.load()
+    assert project.query(EVENT_COUNT) == [(5,)]
+
+
+@contextmanager
+def changing_times(project: RedshiftProject) -> Iterator[None]:
+    """Has each second row of the events come a second later."""
+    with project.cluster.admin() as connection:
+        connection.execute(
+            """
+            create sequence public.row_numbers;
+            grant usage on sequence public.row_numbers to public;
+            create function public.one_second_later() returns trigger language plpgsql as $$
+            begin
+                new.loaded_at = new.loaded_at + nextval('public.row_numbers') % 2
+                    * interval '1 second';
+                return new;
+            end $$;
+            create trigger later before insert on sparkify_raw.staging_events
+                for each row execute function public.one_second_later();
+            """
+        )
+    yield
+    with project.cluster.admin() as connection:
+        connection.execute(
+            "drop function public.one_second_later cascade; drop sequence public.row_numbers"
+        )
 
 
 def test_zipped_and_plain_files_are_loaded_apart(redshift_project: RedshiftProject) -> None:
@@ -155,7 +236,7 @@ def test_a_load_that_was_planned_before_another_is_refused(
     command = ["dbt", "run-operation", "load_batch", "--target", "redshift", "--args"]
     run = project.run(*command, json.dumps({"batch": batch}))
     assert run.code != 0
-    assert "NULL value into column load_id" in run.text
+    assert f"NULL value into column {IN_BETWEEN}" in " ".join(run.text.split())
     assert project.query(EVENT_COUNT) == [(3,)]
 
 
@@ -167,7 +248,6 @@ def test_the_reload_without_python(redshift_project: RedshiftProject) -> None:
     project.load()
     project.write_events("late.json", event(9))
     project.upload()
-    time.sleep(1)  # loads of a table are not in the same second
     # A name that shares the prefix is not under it.
     project.cluster.s3.put_object(Bucket=BUCKET, Key="song_data_old/x.json", Body=b"no JSON")
     run = project.dbt("run-operation", "load_staging")
@@ -186,6 +266,67 @@ def test_the_reload_without_python(redshift_project: RedshiftProject) -> None:
     project.load("--full-refresh")
     assert project.query(EVENT_COUNT) == [(4,)]
     assert "Nothing new." in project.load().output
+
+
+def is_to_come(project: RedshiftProject, table: str) -> None:
+    """Makes the load of a table one of the second after this one: the next cannot be later."""
+    with project.cluster.admin() as connection:
+        for each in ("loads", table):
+            connection.execute(
+                f"update sparkify_raw.{each} set loaded_at = getdate() + interval '1 second'"
+            )
+
+
+def test_loads_within_a_second(redshift_project: RedshiftProject) -> None:
+    """The second one is tried again, as any that another came before."""
+    project = redshift_project
+    project.load("--select", "staging_songs")
+    is_to_come(project, "staging_songs")
+    project.write_songs("late.json", song(3))
+    run = project.load("--select", "staging_songs")
+    assert "Another load came in between." in run.errors
+    assert "Trying again." in run.errors
+    assert project.query(LEDGER) == [(1, "staging_songs", 2, 2), (2, "staging_songs", 1, 1)]
+    ((times,),) = project.query("select count(distinct loaded_at) from sparkify_raw.staging_songs")
+    assert times == 2
+
+
+def test_reloads_without_python_within_a_second(redshift_project: RedshiftProject) -> None:
+    """loaded_at counts whole seconds, and each load of a table has a later one."""
+    project = redshift_project
+    project.upload()
+    command = ("run-operation", "load_staging", "--args", "{select: [staging_songs]}")
+    project.dbt(*command)
+    is_to_come(project, "staging_songs")
+    ((before,),) = project.query("select loaded_at from sparkify_raw.loads")
+    project.dbt(*command)
+    ((after,),) = project.query("select loaded_at from sparkify_raw.loads")
+    assert 0 < (after - before).total_seconds() < 10
+
+
+def test_a_load_that_comes_before_a_reload_without_python(
+    redshift_project: RedshiftProject,
+) -> None:
+    """In the second in which it begins, so that its time is not later."""
+    project = redshift_project
+    project.load()
+    before = project.query(LEDGER)
+
+    def come_in_between(sql: str) -> bool:
+        if "lock table" in sql:
+            with project.cluster.admin() as connection:
+                connection.execute(
+                    "update sparkify_raw.loads set loaded_at = getdate() + interval '9 s'"
+                )
+        return False
+
+    project.cluster.faults.decide(come_in_between)
+    run = project.run("dbt", "run-operation", "load_staging", "--target", "redshift")
+    assert run.code != 0
+    assert f"NULL value into column {IN_BETWEEN}" in " ".join(run.text.split())
+    project.cluster.faults.clear()
+    assert project.query(LEDGER) == before
+    assert project.query(EVENT_COUNT) == [(3,)]
 
 
 def test_the_reload_without_python_selects(redshift_project: RedshiftProject) -> None:
@@ -208,7 +349,6 @@ def test_the_reload_without_python_takes_no_object_of_other_keys(
     project.load()
     (project.songs / "catalog.json").write_text(json.dumps({"songs": [song(3)]}))
     project.upload()
-    time.sleep(1)  # loads of a table are not in the same second
     run = project.run("dbt", "run-operation", "load_staging", "--target", "redshift")
     assert run.code != 0
     assert "NULL value into column row_count_if_all_fill_a_column" in " ".join(run.text.split())
@@ -295,6 +435,18 @@ def test_no_key_is_declared_of_a_test_that_did_not_run(redshift_project: Redshif
     keys = declared_keys(project)
     assert "dim_users_user_id_pkey" in keys
     assert not [key for key in keys if key.startswith("fct_")]
+
+
+def test_names_in_any_case(redshift_project: RedshiftProject) -> None:
+    """Redshift folds them to lower case, and so finds again what it has made."""
+    project = redshift_project
+    project.environment |= {"DBT_REDSHIFT_SCHEMA": "Sparkify", "DBT_RAW_SCHEMA": "Sparkify_RAW"}
+    for number in range(2):
+        project.write_events(f"{number}.json", event(30 + number))
+        project.load()
+        project.dbt("build", *NO_UNIT_TESTS)
+        assert declared_keys(project) == TRUE_KEYS
+    assert project.query("select count(*) from sparkify.fct_songplays") == [(5,)]
 
 
 def test_readers_are_granted_the_marts_alone(redshift_project: RedshiftProject) -> None:
@@ -425,6 +577,56 @@ def test_a_refused_connection_is_tried_again(redshift_project: RedshiftProject) 
     assert run.errors.count("Connection refused") == 4
 
 
+CONNECTION = """
+import json
+import socket
+import sys
+from pathlib import Path
+
+import redshift_connector
+from dbt.adapters.factory import get_adapter_by_type
+
+from loader.warehouse import Dbt
+
+OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+)
+connect = redshift_connector.connect
+
+
+def connect_and_tell(**asked):
+    print(json.dumps([asked.get(f"tcp_keepalive{name}") for name in sys.argv[2:]]))
+    if sys.argv[1] != "redshift":
+        sys.exit()  # the others would ask AWS for a password
+    return connect(**asked)
+
+
+redshift_connector.connect = connect_and_tell
+Dbt(Path.cwd(), None, sys.argv[1], "{}")
+adapter = get_adapter_by_type("redshift")
+with adapter.connection_named("test"):
+    open_socket = adapter.connections.get_thread_connection().handle._usock
+    print(json.dumps([open_socket.getsockopt(*option) for option in OPTIONS]))
+"""
+
+
+@pytest.mark.parametrize("target", ["redshift", "redshift_iam_user", "redshift_iam_role"])
+def test_a_silent_connection_is_kept_alive(redshift_project: RedshiftProject, target: str) -> None:
+    """While a COPY runs nothing is sent, for longer than what is between lets a connection idle:
+    the loader would wait for an answer that never comes, and the session keep its lock."""
+    project = redshift_project
+    (project.folder / "connection.py").write_text(CONNECTION)
+    command = ("connection.py", target, "", "_idle", "_interval", "_count")
+    run = project.run(*command, DBT_REDSHIFT_CLUSTER_ID="sparkify-cluster")
+    told = [json.loads(line) for line in run.output.splitlines()]
+    assert told[0] == [True, 60, 30, 4], run.text
+    if target == "redshift":
+        assert told[1] == [1, 60, 30, 4]
+
+
 def test_refused_tls(redshift_project: RedshiftProject) -> None:
     run = redshift_project.load(fails=True, DBT_REDSHIFT_SSLMODE="verify-full")
     assert "SSL" in run.errors
@@ -494,6 +696,8 @@ def test_a_song_that_redshift_compares_as_duckdb_does(redshift_project: Redshift
         (SERIALIZABLE_VIOLATION, r'copy "sparkify_raw"."staging_songs"'),
         (DEADLOCK, r'copy "sparkify_raw"."staging_songs"'),
         (NOT_IN_SNAPSHOT, r'insert into "sparkify_raw"."loads"'),
+        (CREATED_AT_ONCE, r"create table if not exists"),
+        (CREATED_AT_ONCE, r"create schema if not exists"),
         (RedshiftError('Relation "loads" already exists', "42P07"), r"create table if not exists"),
     ],
 )
@@ -519,6 +723,35 @@ def test_a_conflict_that_lasts_is_told(redshift_project: RedshiftProject) -> Non
     project.cluster.faults.clear()
     project.load()
     assert project.query(EVENT_COUNT) == [(3,)]
+
+
+def test_a_name_that_is_taken_is_told(redshift_project: RedshiftProject) -> None:
+    """By what the loader may not even see."""
+    project = redshift_project
+    taken = RedshiftError('Relation "loaded_files" already exists', "42P07")
+    project.cluster.faults.fail(taken, r'create table if not exists "\w+"."loaded_files"', times=9)
+    run = project.load(fails=True)
+    last = run.errors.splitlines()[-1]
+    for part in ('"loaded_files" already exists', "drop or rename it", "DBT_RAW_SCHEMA"):
+        assert part in last
+
+
+@pytest.mark.parametrize("end", ["", "with no schema binding"])
+@pytest.mark.parametrize("table", ["staging_songs", "loads"])
+def test_a_view_in_the_place_of_a_raw_table(
+    redshift_project: RedshiftProject, table: str, end: str
+) -> None:
+    project = redshift_project
+    project.load()
+    project.execute(f"alter table sparkify_raw.{table} rename to kept")
+    project.execute(f"create view sparkify_raw.{table} as select * from sparkify_raw.kept {end}")
+    run = project.load("--full-refresh", fails=True)
+    (said,) = [line for line in run.errors.splitlines() if line]
+    for part in (f'"sparkify_raw"."{table}" is a view', "drop or rename it", "DBT_RAW_SCHEMA"):
+        assert part in said
+    project.execute(f"drop view sparkify_raw.{table}")
+    project.execute(f"alter table sparkify_raw.kept rename to {table}")
+    assert "Nothing new." in project.load().output
 
 
 def test_a_full_refresh_goes_on_where_it_was(redshift_project: RedshiftProject) -> None:

@@ -47,8 +47,12 @@ MISBEHAVIOURS: dict[str, Misbehaviour] = {
     "a cut body": cut(20),
     "a reset amid the body": cut(20, resets=True),
 }
+DENIED = (
+    "It was deleted after it was listed, or these credentials have no right to s3:GetObject on it,"
+    " or to kms:Decrypt on its key."
+)
 REFUSALS = {
-    "AccessDenied": (answer(403, "AccessDenied"), "AccessDenied"),
+    "AccessDenied": (answer(403, "AccessDenied"), f"AccessDenied.*{DENIED}"),
     "NoSuchKey": (answer(404, "NoSuchKey"), "was deleted after it was listed"),
     "PreconditionFailed": (answer(412, "PreconditionFailed"), "was replaced after it was listed"),
 }
@@ -228,6 +232,17 @@ def test_an_object_deleted_after_the_listing(project_on_s3: Project, s3: Misbeha
     s3.on(LISTING, delete, times=1)
     refused(project_on_s3, f"{EVENTS}/c.json was deleted after it was listed", "again")
     loads(project_on_s3, 1, 2, 4, 5)
+
+
+def test_an_object_deleted_where_listing_is_limited(
+    project_on_s3: Project, s3: MisbehavingS3
+) -> None:
+    """To who may list some prefixes only, S3 does not tell which objects there are not."""
+    delete = before(lambda: s3.client.delete_object(Bucket=BUCKET, Key="log_data/a.json"))
+    s3.on(LISTING, delete, times=1)
+    s3.on(A_GET, answer(403, "AccessDenied"))
+    refused(project_on_s3, f"cannot read {EVENTS}/a.json: ", DENIED)
+    loads(project_on_s3, 2, 3, 4, 5)
 
 
 def test_an_object_replaced_after_the_listing(project_on_s3: Project, s3: MisbehavingS3) -> None:
@@ -415,7 +430,13 @@ def test_an_object_that_copy_may_not_read(
 ) -> None:
     denied = f"(GET|HEAD) /{REDSHIFT_BUCKET}/log_data/.*-02-events.json"
     s3.on(denied, answer(403, "AccessDenied"))
-    refused(redshift_on_s3, "AccessDenied")
+    run = redshift_on_s3.load("--select", "staging_events", fails=True)
+    _, looked, _ = run.errors.splitlines()
+    assert "cannot look for keys that no column takes: cannot read s3://" in looked
+    assert looked.endswith(DENIED)
+    refused(redshift_on_s3, "AccessDenied", "deleted since it was listed", "s3:GetObject")
+    run = redshift_on_s3.load("--select", "staging_events", "--join-from", "1", fails=True)
+    assert run.errors.rstrip().endswith(DENIED)
     s3.behave()
     loads(redshift_on_s3, 1, 2, 3)
 

@@ -32,6 +32,7 @@ TRY_AGAIN = (
     "1018",  # Redshift: not in the snapshot; `dbt retry` is the remedy, as it is of the next
     "1023",  # Redshift: serializable isolation violation
     "deadlock detected",
+    'duplicate key violates unique constraint "pg_',  # both create the same table
     "already exists",
     "does not exist",
 )
