@@ -87,24 +87,25 @@ hours as (
 final as (
 
     select
-        start_hour,
-        cast(extract(hour from start_hour) as integer) as hour,
-        cast(extract(day from start_hour) as integer) as day,
-        cast(extract(week from start_hour) as integer) as week,
-        cast(extract(month from start_hour) as integer) as month,
-        cast(extract(year from start_hour) as integer) as year,
-        cast(extract(dow from start_hour) as integer) as weekday,
-        cast(date_trunc('week', start_hour) as date) as week_start
+        hours.start_hour,
+        cast(extract(hour from hours.start_hour) as integer) as hour,
+        cast(extract(day from hours.start_hour) as integer) as day,
+        cast(extract(week from hours.start_hour) as integer) as week,
+        cast(extract(month from hours.start_hour) as integer) as month,
+        cast(extract(year from hours.start_hour) as integer) as year,
+        cast(extract(dow from hours.start_hour) as integer) as weekday,
+        cast(date_trunc('week', hours.start_hour) as date) as week_start
 
     from hours
 
-    cross join bounds
+    inner join bounds
+        on
+            hours.start_hour >= bounds.first_start_hour
+            and hours.start_hour <= bounds.last_start_hour
 
-    where
-        start_hour between bounds.first_start_hour and bounds.last_start_hour
-        {% if is_incremental() %}
-        and start_hour not in (select start_hour from {{ this }})
-        {% endif %}
+    {% if is_incremental() %}
+    where hours.start_hour not in (select start_hour from {{ this }})
+    {% endif %}
 
 )
 

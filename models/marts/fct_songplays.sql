@@ -214,17 +214,13 @@ matched as (
 -- began earlier may leave it: a later build then matches these again.
 catalog as (
 
-    select
-        {% if is_incremental() %}
-        case
-            when max(loaded_at) >= {{ watermark('catalog_loaded_at') }}
-                then max(loaded_at)
-        end as loaded_at
-        {% else %}
-        max(loaded_at) as loaded_at
-        {% endif %}
+    select max(loaded_at) as loaded_at
 
     from songs
+
+    {% if is_incremental() %}
+    having max(loaded_at) >= {{ watermark('catalog_loaded_at') }}
+    {% endif %}
 
 ),
 
@@ -252,7 +248,7 @@ final as (
 
     from matched
 
-    cross join catalog
+    left join catalog on 1 = 1
 
     where
         matched.previous_catalog_loaded_at is null

@@ -1,4 +1,4 @@
--- A level or gender that dbt_project.yml does not list is kept as it is. Whoever
+-- A level or gender that dbt_project.yml does not list is kept as it is. Who
 -- compares with the ones that are listed should know that there is another.
 {{ config(severity='warn', fail_calc='coalesce(sum(event_count), 0)') }}
 
@@ -13,7 +13,13 @@ select
     count(*) as event_count,
     min(loaded_at) as loaded_since
 from {{ ref('stg_events') }}
-where {{ is_new }} and {{ column }} not in ('{{ values | join("', '") }}')
+where
+    {{ is_new }}
+    and {{ column }} not in (
+        {% for value in values %}
+        '{{ value }}'{% if not loop.last %},{% endif %}
+        {% endfor %}
+    )
 group by {{ column }}
 {% if not loop.last %}
 
