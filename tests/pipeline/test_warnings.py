@@ -8,6 +8,7 @@ from .conftest import NO_UNIT_TESTS, Project, event, song
 
 WARNINGS = (
     "assert_events_have_a_time",
+    "assert_new_levels_and_genders_are_known",
     "assert_new_plays_are_complete",
     "assert_new_plays_are_not_left_out",
     "assert_new_songs_are_complete",
@@ -128,3 +129,35 @@ def test_columns_that_many_new_rows_lack_are_told(project: Project) -> None:
         "assert_new_songs_are_complete: column_name: title, lacking_count: 1,"
         " song_count: 4, loaded_since: TIME",
     ]
+
+
+def test_a_level_or_gender_that_is_not_listed(project: Project) -> None:
+    """The rows are kept, in each table and in joins, until the value is listed."""
+    project.write_events("new.json", event(11, level="premium", gender="X"))
+    project.load()
+    run = project.run("dbt", "--no-use-colors", "build", *NO_UNIT_TESTS, "--target", project.target)
+    assert run.code == 0, run.text
+    assert "WARN=1 ERROR=0 SKIP=0" in run.output
+    joined = """
+        select songplays.level, users.level, users.gender, user_levels.level, sessions.end_level
+        from fct_songplays as songplays
+        inner join dim_users as users on songplays.user_id = users.user_id
+        inner join dim_user_levels as user_levels
+            on songplays.user_id = user_levels.user_id and user_levels.is_current
+        inner join fct_sessions as sessions on songplays.session_id = sessions.session_id
+        order by songplays.item_in_session desc
+    """
+    assert project.query(joined)[0] == ("premium", "premium", "X", "premium", "premium")
+    assert len(project.query(joined)) == 4
+    assert warnings(project) == (
+        {"assert_new_levels_and_genders_are_known": 2},
+        [
+            f"assert_new_levels_and_genders_are_known: column_name: {column}, unknown_value:"
+            f" {value}, event_count: 1, loaded_since: TIME"
+            for column, value in (("gender", "X"), ("level", "premium"))
+        ],
+    )
+    path = project.folder / "dbt_project.yml"
+    text = path.read_text().replace("[free, paid]", "[free, paid, premium]")
+    path.write_text(text.replace("[F, M]", "[F, M, X]"))
+    assert warnings(project) == ({}, [])
