@@ -83,20 +83,25 @@ def alter_table(statement: Statement) -> tuple[str, bool]:
     if words[0] == "append":
         raise not_supported("ALTER TABLE APPEND in this stand-in")
     if words[0] == "add" and words[1] in _CONSTRAINT_STARTS:
-        constraint = _table_constraint(_Reader(statement, action + 1))
+        reader = _Reader(statement, action + 1)
+        constraint = _table_constraint(reader)
+        reader.expect_end()
         value = literal(json.dumps(constraint))
         return f"call {OWN_SCHEMA}.add_constraint({target}, {value})", False
     if words[0] == "add" and words[1] == "check":
         raise not_supported("CHECK constraint")
     if words[:2] == ("drop", "constraint"):
-        name = literal(statement.tokens[action + 2].name)
-        return f"call {OWN_SCHEMA}.drop_constraint({target}, {name})", False
+        reader = _Reader(statement, action + 2)
+        name = literal(reader.name()[0])
+        cascades = str(reader.word == "cascade").lower()
+        reader.skip("cascade", "restrict")
+        reader.expect_end()
+        return f"call {OWN_SCHEMA}.drop_constraint({target}, {name}, {cascades})", False
     if words[0] == "add":
         start = action + (2 if words[1] == "column" else 1)
         if any(t.text == "," and statement.opener[i] == -1 for i, t in _rest(statement, start)):
             raise syntax_error(",")
-        column = _column(rewriter, start, len(statement), Attributes())
-        return f"{rewriter.render(0, action)} add column {column}", False
+        return f"{rewriter.render(0, action)} add column {_added_column(rewriter, start)}", False
     if words[0] == "alter" and words[1] in ("diststyle", "distkey", "compound", "sortkey"):
         attributes = Attributes()
         _table_attributes(_Reader(statement, action + 1), attributes)
@@ -106,7 +111,33 @@ def alter_table(statement: Statement) -> tuple[str, bool]:
         return _alter_column(rewriter, statement, action, target), words[3] == "type"
     if words[0] == "alter":
         raise syntax_error(statement.text(action + 1))
-    return rewriter.render(0, len(statement)), False
+    return cascade_mark(statement) + rewriter.render(0, len(statement)), False
+
+
+def cascade_mark(statement: Statement) -> str:
+    """The comment that tells the event trigger whether a DROP says CASCADE."""
+    return "/*redshift:cascade*/ " if statement.word(len(statement) - 1) == "cascade" else ""
+
+
+def _added_column(rewriter: Rewriter, first: int) -> str:
+    """A column of ALTER TABLE ADD COLUMN, which may have no keys, no identity."""
+    attributes = Attributes()
+    column = _column(rewriter, first, len(rewriter.statement), attributes)
+    words = [token.word for token in rewriter.statement.tokens[first:]]
+    for is_there, what in (
+        (attributes.distkey, "a DISTKEY"),
+        (attributes.sortkey, "a SORTKEY"),
+        (attributes.constraints, "a key constraint"),
+        ("identity" in words, "IDENTITY"),
+    ):
+        if is_there:
+            raise not_supported(f"ALTER TABLE ADD COLUMN with {what}")
+    if " not null" in column and "default" not in words:
+        raise RedshiftError(
+            "ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression",
+            FEATURE_NOT_SUPPORTED,
+        )
+    return column
 
 
 def _rest(statement: Statement, start: int):
@@ -153,6 +184,10 @@ class _Reader:
         if self.word != word:
             raise syntax_error(self.text or "end of input")
         self.at += 1
+
+    def expect_end(self) -> None:
+        if self.at < self.end:
+            raise syntax_error(self.text)
 
     def name(self) -> list[str]:
         names, self.at = self.statement.dotted_name(self.at)
@@ -206,7 +241,9 @@ def _columns(rewriter: Rewriter, opening: int, attributes: Attributes) -> str:
         if word == "exclude":
             raise not_supported("EXCLUDE constraint")
         if word in _CONSTRAINT_STARTS:
-            constraint = _table_constraint(_Reader(statement, first, last))
+            reader = _Reader(statement, first, last)
+            constraint = _table_constraint(reader)
+            reader.expect_end()
             attributes.constraints.append(constraint)
             if constraint["type"] == "p":
                 keys.update(constraint["columns"])

@@ -227,7 +227,8 @@ def _alter(statement: Statement) -> Plan:
 def _drop(statement: Statement) -> Plan:
     refuse.check(statement)
     outside = "DROP DATABASE" if statement.word(1) == "database" else None
-    return Plan(statement.sql, rewrite(statement), outside_transaction=outside)
+    sql = ddl.cascade_mark(statement) + rewrite(statement)
+    return Plan(statement.sql, sql, outside_transaction=outside)
 
 
 def _truncate(statement: Statement) -> Plan:
