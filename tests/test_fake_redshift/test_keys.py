@@ -49,8 +49,8 @@ def test_a_foreign_key_needs_a_key_of_the_parent(parent, reference):
 )
 def test_a_foreign_key_to_a_key_of_the_parent(parent, reference):
     """[DG:r_CREATE_TABLE_NEW, References]"""
-    parent.run(f"alter table child add constraint to_parent foreign key {reference}")
-    assert _keys(parent) == ["to_parent"]
+    parent.run(f"alter table child add constraint up foreign key {reference}")
+    assert _keys(parent) == ["up"]
 
 
 def test_foreign_keys_that_fit_no_parent(parent):
@@ -73,9 +73,7 @@ def test_a_table_that_refers_to_itself(db):
 
 def test_dropping_a_referenced_table_needs_cascade(parent):
     """[DG:r_DROP_TABLE; t_Defining_constraints]"""
-    parent.run(
-        "alter table child add constraint to_parent foreign key (parent_id) references parent"
-    )
+    parent.run("alter table child add constraint up foreign key (parent_id) references parent")
     error = parent.error("drop table parent")
     assert (error["C"], error["M"]) == (
         "2BP01",
@@ -94,9 +92,7 @@ def test_both_tables_of_a_foreign_key_dropped_at_once(parent):
 
 def test_dropping_a_key_that_a_foreign_key_needs(parent):
     """RESTRICT is the default. [DG:r_ALTER_TABLE]"""
-    parent.run(
-        "alter table child add constraint to_parent foreign key (parent_id) references parent"
-    )
+    parent.run("alter table child add constraint up foreign key (parent_id) references parent")
     for tail in ("", " restrict"):
         error = parent.error(f"alter table parent drop constraint parent_pkey{tail}")
         assert (error["C"], error["M"]) == (
@@ -127,15 +123,13 @@ def test_keys_follow_renamed_columns_and_tables(parent):
 
 def test_dropping_a_column_of_a_key(parent):
     """The default is RESTRICT. [DG:r_ALTER_TABLE]"""
-    parent.run(
-        "alter table child add constraint to_parent foreign key (parent_id) references parent"
-    )
+    parent.run("alter table child add constraint up foreign key (parent_id) references parent")
     parent.refused("alter table parent drop column id", "other objects depend on it")
     parent.refused("alter table parent drop column code", "other objects depend on it")
     parent.run("alter table parent drop column code cascade")
     assert _keys(parent, "parent") == ["parent_pkey"]
     parent.run("alter table child drop column name")
-    assert _keys(parent) == ["to_parent"]
+    assert _keys(parent) == ["up"]
     parent.run("alter table child drop column parent_id")
     assert _keys(parent) == []
 
