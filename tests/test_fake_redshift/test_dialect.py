@@ -33,6 +33,28 @@ def test_leader_node_functions_and_system_tables(db):
     db.run("select now() from pg_class limit 1")
 
 
+@pytest.mark.parametrize(
+    "function", ["pg_last_copy_id", "pg_last_copy_count", "pg_last_query_id", "pg_backend_pid"]
+)
+def test_functions_of_the_session(t, function):
+    """AWS shows them alone and beside system tables. [AWS:PG_LAST_COPY_ID, PG_BACKEND_PID]"""
+    t.run(f"select {function}()")
+    t.run(f"select count(*) from stl_load_errors where query = {function}()")
+    t.refused(f"select a, {function}() from t", _LEADER)
+    t.refused(f"insert into t (a) select {function}()", _LEADER)
+    t.refused(f"create table u as select {function}() as id", _LEADER)
+
+
+def test_system_views_feed_no_table(t):
+    """Rows of STL tables are there to be kept elsewhere. [AWS:cm_chap_system-tables]"""
+    for source in ("sys_load_history", "sys_load_error_detail", "svv_table_info"):
+        t.refused(f"insert into t (a) select count(*) from {source}", _LEADER)
+        t.refused(f"create table u as select count(*) as n from {source}", _LEADER)
+        t.run(f"select count(*) from {source}")
+    t.run("insert into t (a) select query from stl_load_errors")
+    t.run("create table u as select query from stl_load_errors")
+
+
 def test_names_of_leader_functions_as_columns_are_fine(t):
     t.run("select a as now, b as age from t")
     t.run("with now (age) as (select 1) select age from now")

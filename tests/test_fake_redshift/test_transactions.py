@@ -22,8 +22,20 @@ def test_truncate_commits(db, connect):
     assert db.value("select count(*) from t") == 0
 
 
-def test_two_create_the_same_table(db, connect):
-    other, create = connect(), "create table if not exists t (a int)"
+@pytest.mark.parametrize(
+    ("create", "index"),
+    [
+        ("create table {} (a int)", "pg_class_relname_nsp_index"),
+        ("create table if not exists {} (a int)", "pg_class_relname_nsp_index"),
+        ("create table {} as select 1 as a", "pg_class_relname_nsp_index"),
+        ("create view {} as select 1 as a", "pg_class_relname_nsp_index"),
+        ("create schema {}", "pg_namespace_nspname_index"),
+        ("create schema if not exists {}", "pg_namespace_nspname_index"),
+    ],
+)
+def test_two_create_it_at_once(db, connect, create, index):
+    """[PUB: embulk-output-jdbc#243, terraform-provider-redshift#139]"""
+    other, create = connect(), create.format(f"{db.schema}_twice")
     db.run("begin")
     db.run(create)
     refused = []
@@ -32,7 +44,27 @@ def test_two_create_the_same_table(db, connect):
     time.sleep(0.2)
     db.run("commit")
     waiting.join()
-    assert (refused[0]["C"], refused[0]["M"]) == ("42P07", 'Relation "t" already exists')
+    assert (refused[0]["C"], refused[0]["M"]) == (
+        "23505",
+        f'duplicate key violates unique constraint "{index}" '
+        "(possibly caused by concurrent transaction conflict)",
+    )
+
+
+def test_created_again(db):
+    """A table that is there, committed or of the same transaction."""
+    db.run("create table t (a int)")
+    for again in (
+        "create table t (a int)",
+        "create table t as select 1 as a",
+        "create view t as select 1 as a",
+    ):
+        error = db.error(again)
+        assert (error["C"], error["M"]) == ("42P07", 'Relation "t" already exists')
+    db.run("begin")
+    db.run("create table u (a int)")
+    db.refused("create table u (a int)", 'Relation "u" already exists')
+    db.run("rollback")
 
 
 def test_vacuum_needs_no_transaction(db):
