@@ -185,7 +185,7 @@ class FakeRedshift:
         with self._postgres.connect(DATABASE, options="-callow_system_table_mods=on") as connection:
             connection.execute("grant create on schema public to public")
             connection.execute(f"grant all on database {DATABASE} to public")
-            for name in ("functions", "keys", "catalog", "system_tables"):
+            for name in ("functions", "semantics", "keys", "catalog", "system_tables"):
                 connection.execute((_SQL / f"{name}.sql").read_text())
 
     def _start_s3(self) -> None:

@@ -9,13 +9,10 @@ import json
 from dataclasses import dataclass, field
 
 from .errors import FEATURE_NOT_SUPPORTED, RedshiftError, not_supported, syntax_error
-from .rewrite import OWN_SCHEMA, Rewriter, type_name
+from .rewrite import OWN_SCHEMA, Rewriter
 from .tokens import Statement, literal
+from .types import LEADER_TYPES, MISSING_TYPES, type_name
 
-_REFUSED_TYPES = {
-    *("serial", "bigserial", "smallserial", "uuid", "json", "jsonb", "bytea", "money", "xml"),
-    *("inet", "cidr", "tsvector", "tsquery", "point", "bit", "hstore"),
-}
 _SYSTEM_COLUMNS = {"oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
 _CONSTRAINT_STARTS = {"constraint", "primary", "unique", "foreign"}
 
@@ -288,8 +285,10 @@ def _column(rewriter: Rewriter, first: int, last: int, attributes: Attributes) -
     if name in _SYSTEM_COLUMNS:
         raise RedshiftError(f'column name "{name}" conflicts with a system column name', "42701")
     reader = _Reader(statement, first + 1, last)
-    if reader.word in _REFUSED_TYPES:
-        raise RedshiftError(f'Column "{name}" has unsupported type "{reader.word}".', "0A000")
+    is_char = reader.text.lower() == '"char"'
+    if is_char or reader.word in LEADER_TYPES | MISSING_TYPES:
+        kind = "char" if is_char else reader.word
+        raise RedshiftError(f'Column "{name}" has unsupported type "{kind}".', "0A000")
     out = [rewriter.render(first, first + 1), _type(rewriter, reader)]
     while reader.at < last:
         word = reader.word
@@ -304,7 +303,7 @@ def _column(rewriter: Rewriter, first: int, last: int, attributes: Attributes) -
             attributes.encodings[name] = reader.word
             reader.at += 1
         elif word == "collate":
-            reader.at += 1
+            _collation(reader)
         elif word == "distkey":
             attributes.distkey = name
         elif word == "sortkey":
@@ -328,6 +327,12 @@ def _column(rewriter: Rewriter, first: int, last: int, attributes: Attributes) -
         else:
             raise syntax_error(word or statement.text(reader.at - 1))
     return " ".join(out)
+
+
+def _collation(reader: _Reader) -> None:
+    if reader.word == "case_insensitive":
+        raise not_supported("COLLATE CASE_INSENSITIVE in this stand-in")
+    reader.expect("case_sensitive")
 
 
 _TYPE_WORDS = {"precision", "varying", "with", "without", "time", "zone"}

@@ -41,24 +41,26 @@ def _is_column_list(statement: Statement, index: int) -> bool:
     return statement.tokens[index].name in common_tables(statement)
 
 
-def _leader_only(detail: str) -> RedshiftError:
+def leader_only(detail: str) -> RedshiftError:
+    """The error for what the compute nodes do not have."""
     return RedshiftError(LEADER_ONLY_TEXT, "0A000", detail=detail)
 
 
-def _creates_table(statement: Statement) -> bool:
+def creates_table(statement: Statement) -> bool:
+    """Whether the statement is a CREATE TABLE, with a query or without."""
     return statement.word(0) == "create" and "table" in statement.words(1, 3)
 
 
 def _writes(statement: Statement) -> bool:
-    return _creates_table(statement) or statement.word(0) == "insert"
+    return creates_table(statement) or statement.word(0) == "insert"
 
 
 def leader_functions(statement: Statement, named: Relations) -> None:
     """Functions of the leader node beside tables."""
-    if not named.user and not named.compute and not _creates_table(statement):
+    if not named.user and not named.compute and not creates_table(statement):
         return
     for name in calls(statement, _LEADER_FUNCTIONS):
-        raise _leader_only(f"{name}() runs on the leader node.")
+        raise leader_only(f"{name}() runs on the leader node.")
     for name in calls(statement, {"substr"}):
         raise RedshiftError(
             f"{name.upper()}() function is not supported (Hint: use SUBSTRING instead)"
@@ -67,21 +69,21 @@ def leader_functions(statement: Statement, named: Relations) -> None:
         if token.word not in _LEADER_WORDS or statement.text(i - 1) == ".":
             continue
         if statement.word(i - 1) != "as":
-            raise _leader_only(f"{token.word} runs on the leader.")
+            raise leader_only(f"{token.word} runs on the leader.")
 
 
 def session_functions(statement: Statement, named: Relations) -> None:
     """What the leader knows of the session beside user tables."""
-    if not named.user and not _creates_table(statement):
+    if not named.user and not creates_table(statement):
         return
     for name in calls(statement, _SESSION_FUNCTIONS):
-        raise _leader_only(f"{name}() runs on the leader node.")
+        raise leader_only(f"{name}() runs on the leader node.")
 
 
 def catalog_with_tables(statement: Statement, named: Relations) -> None:
     """The leader's catalog beside user tables, or as the source of one."""
     if named.catalog and (named.user or _writes(statement)):
-        raise _leader_only("Catalog tables are on the leader node only.")
+        raise leader_only("Catalog tables are on the leader node only.")
 
 
 def system_views_as_source(statement: Statement, named: Relations) -> None:
@@ -90,7 +92,7 @@ def system_views_as_source(statement: Statement, named: Relations) -> None:
         return
     for name in named.compute:
         if name[-1].startswith(_VIEWS_TO_READ_ONLY):
-            raise _leader_only(f"{name[-1]} cannot be the source of a table.")
+            raise leader_only(f"{name[-1]} cannot be the source of a table.")
 
 
 def compute_functions(statement: Statement, named: Relations) -> None:

@@ -10,6 +10,7 @@ from .errors import UNDEFINED_FUNCTION, RedshiftError, not_supported, syntax_err
 from .leader_node import calls
 from .relations import Relations, relations
 from .tokens import Statement
+from .types import LEADER_TYPES, MISSING_TYPES, is_cast_target
 
 _MISSING_FUNCTIONS = {
     *("string_agg", "array_agg", "json_agg", "jsonb_agg", "json_object_agg", "row_to_json"),
@@ -70,6 +71,15 @@ def _missing_functions(statement: Statement, named: Relations) -> None:
         )
 
 
+def _types(statement: Statement, named: Relations) -> None:
+    on_leader = not named.user and not named.compute and not leader_node.creates_table(statement)
+    for i, token in enumerate(statement.tokens):
+        if token.word in MISSING_TYPES and is_cast_target(statement, i):
+            raise RedshiftError(f'type "{token.word}" does not exist', "42704")
+        if token.word in LEADER_TYPES and not on_leader and is_cast_target(statement, i):
+            raise leader_node.leader_only(f"The type {token.word} is on the leader node only.")
+
+
 def _syntax(statement: Statement, named: Relations) -> None:
     for i, token in enumerate(statement.tokens):
         if statement.text(i - 1) == ".":
@@ -93,6 +103,10 @@ def _syntax(statement: Statement, named: Relations) -> None:
             raise not_supported("ARRAY[...]")
         if word == "grouping" and following == "sets" and statement.text(i + 2) != "(":
             raise syntax_error("sets")
+        if word == "collate" and statement.text(i + 1) == "(":
+            raise not_supported("COLLATE() in this stand-in")
+        if word == "collate" and statement.word(0) not in ("create", "alter"):
+            raise syntax_error("collate")
         if word in ("tablesample", "materialized") and statement.text(i + 1) == "(":
             raise syntax_error(word)
 
@@ -257,6 +271,7 @@ _RULES: tuple[Rule, ...] = (
     _objects,
     _syntax,
     _missing_functions,
+    _types,
     *leader_node.RULES,
     _windows,
     _recursive,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from . import qualify
 from .errors import RedshiftError, syntax_error
 from .tokens import Statement, literal, unquote
+from .types import is_cast_target, type_name
 
 OWN_SCHEMA = "pg_redshift"
 _PART_FUNCTIONS = {"dateadd", "datediff", "date_add", "date_diff", "date_part", "date_trunc"}
@@ -246,54 +247,11 @@ def _approximate(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     return ("", index + 1) if following in ("count", "percentile_disc") else None
 
 
-def is_cast_target(statement: Statement, index: int) -> bool:
-    """Whether the token at `index` is the type in `x::type` or `cast(x as type)`."""
-    if statement.text(index - 1) == "::":
-        return True
-    opening = statement.opener[index]
-    return (
-        statement.word(index - 1) == "as"
-        and opening > 0
-        and statement.word(opening - 1) in ("cast", "try_cast")
-    )
-
-
 def _cast_type(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     statement = rewriter.statement
     if not is_cast_target(statement, index):
         return None
     return type_name(statement, index, is_column=False)
-
-
-def type_name(statement: Statement, index: int, is_column: bool) -> tuple[str, int] | None:
-    """PostgreSQL's spelling of the type at `index`; None if it needs none of its own.
-
-    A column's bare VARCHAR or TEXT is VARCHAR(256), a bare CHAR(1); in an expression they have
-    no limit. A bare DECIMAL is DECIMAL(18,0) everywhere.
-    """
-    word, end = statement.word(index), index + 1
-    if word in ("character", "char") and statement.word(end) == "varying":
-        word, end = "varchar", end + 1
-    size = ""
-    if statement.text(end) == "(":
-        closing = statement.partner[end]
-        size = statement.source(end + 1, closing).lower()
-        end = closing + 1
-    if word in ("decimal", "numeric", "dec"):
-        return f"numeric({size or '18,0'})", end
-    if word in ("varchar", "nvarchar", "text", "bpchar"):
-        size = "" if word == "text" else size
-        size = "65535" if size == "max" else size
-        if word == "bpchar":
-            return f"char({size or 256})", end
-        if size.isdigit() and not 1 <= int(size) <= 65535:
-            raise RedshiftError("length for type varchar cannot exceed 65535", "22023")
-        if not size and not is_column:
-            return ("varchar" if word != "text" else "text"), end
-        return f"varchar({size or 256})", end
-    if word in ("nchar", "datetime"):
-        return ("char" if word == "nchar" else "timestamp") + (f"({size})" if size else ""), end
-    return None
 
 
 _OWN_CATALOGS = ("pg_attribute", "pg_constraint")

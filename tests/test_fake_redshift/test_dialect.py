@@ -216,6 +216,32 @@ def test_boolean_is_not_cast_to_varchar(t):
     t.refused("select (a = 1)::varchar from t where false", text)
 
 
+def test_types_that_redshift_lacks(t):
+    """Some are on the leader node. [DG:c_unsupported-postgresql-datatypes]"""
+    for kind in ("uuid", "json", "jsonb", "xml", "int4range", "tsvector"):
+        t.refused(f"select null::{kind}", f'type "{kind}" does not exist')
+        t.refused(f"select cast(b as {kind}) from t", "does not exist")
+    for kind in ("oid", "regclass", "inet", "money", "name", "bytea", "point"):
+        t.refused(f"select cast(null as {kind}) from t", _LEADER)
+        t.refused(f"create table u as select null::{kind} as a", _LEADER)
+    t.run("select relname as name, 1 as oid, 't'::regclass from pg_class limit 1")
+    t.run("select a as name, a as point from t")
+
+
+def test_blanks_at_the_end_do_not_count_in_comparisons(t):
+    """But in the length. [DG:r_Character_types, r_FNV_HASH]"""
+    t.run("insert into t (a, b) values (7, 'x  '), (8, 'x')")
+    assert t.value("select count(*) from t where b = 'x '") == 3
+    assert t.value("select count(distinct b) from t") == 2
+    assert t.run("select count(*) from t group by b order by 1") == [(2,), (3,)]
+    assert t.value("select count(*) from t as l join t as r on l.b = r.b where l.a = 7") == 3
+    assert t.run("select b from t where b = 'x' order by b, a") == [("x",), ("x  ",), ("x",)]
+    assert t.run("select 'a' < 'a ', 'a ' in ('a'), len('a '), 'a ' like 'a'") == [
+        (False, True, 2, False)
+    ]
+    assert t.run("select md5('a ') = md5('a'), fnv_hash('a ') = fnv_hash('a')") == [(False, False)]
+
+
 def test_null_concatenation(db):
     """[DG:r_CONCAT]"""
     assert db.run("select null || 'x', concat('x', null), concat('x', 'y')") == [(None, None, "xy")]

@@ -286,17 +286,18 @@ def test_statement_log(db, cluster):
     assert insert.duration >= 0
 
 
-def test_inserts_show_in_sys_query_detail(db):
+@pytest.mark.parametrize("fill", ["create table t (a int)", "create table t as select 1 as a"])
+def test_inserts_show_in_sys_query_detail(db, fill):
     """What dbt's freshness by metadata reads. [ADP:relation_last_modified.sql]"""
-    db.run("create table t (a int)")
-    db.run("insert into t values (1)")
-    assert (
-        db.value(
-            "select count(*) from sys_query_detail where step_name = 'insert' "
-            "and table_id = 't'::regclass::oid"
-        )
-        == 1
+    db.run(fill)
+    if " as " not in fill:
+        db.run("insert into t values (1)")
+    count = (
+        "select count(*) from pg_class as c join pg_namespace as ns on ns.oid = c.relnamespace "
+        "join sys_query_detail as qd on qd.table_id = c.oid where qd.step_name = 'insert' "
+        f"and c.relname = 't' and ns.nspname = '{db.schema}'"
     )
+    assert db.value(count) == 1
 
 
 # Faults

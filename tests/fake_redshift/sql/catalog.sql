@@ -58,6 +58,22 @@ begin
             raise exception 'column "%" named in key does not exist', missing
                 using errcode = '42703';
         end if;
+        select format('Column "%s" has unsupported type "%s".', a.attname, a.atttypid::regtype)
+        into missing
+        from pg_attribute as a
+        where a.attrelid = command.objid and a.attnum > 0 and a.atttypid not in (
+            select t::regtype from unnest(array[
+                'boolean', 'smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision',
+                'date', 'timestamp', 'timestamptz', 'time', 'timetz', 'interval', 'bpchar',
+                'varchar', 'text', 'super'
+            ]) as t
+        );
+        if missing is not null then
+            raise exception '%', missing using errcode = '0A000';
+        end if;
+        if tg_tag = 'CREATE TABLE AS' then
+            perform pg_redshift.note_insert(command.objid);
+        end if;
         update pg_attribute set atttypid = 'varchar'::regtype, atttypmod = 65539
         where attrelid = command.objid and attnum > 0
             and (atttypid = 'text'::regtype

@@ -28,13 +28,15 @@ create function pg_redshift.sees(owner integer) returns boolean language sql sta
     as $$ select owner = (select usesysid from pg_user where usename = current_user)::integer
         or pg_has_role(current_user, 'pg_read_all_data', 'member') $$;
 
-create function pg_redshift.note_insert(target text) returns void
+create function pg_redshift.note_insert(target oid) returns void
 language sql security definer as $$
     insert into pg_redshift.inserts (user_id, table_id, start_time, end_time)
-    select usesysid::integer, to_regclass($1)::oid::integer, statement_timestamp()::timestamp,
+    select usesysid::integer, $1::integer, statement_timestamp()::timestamp,
         statement_timestamp()::timestamp
     from pg_user where usename = session_user
 $$;
+create function pg_redshift.note_insert(target text) returns void
+    language sql as $$ select pg_redshift.note_insert(to_regclass($1)::oid) $$;
 
 create view pg_catalog.stl_load_errors as
 select
