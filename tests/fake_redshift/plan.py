@@ -1,15 +1,16 @@
 """What is to be done with one statement of a client."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import ddl, refuse
+from . import ddl, materialized, refuse
 from .copy_command import CopyCommand, parse_copy
 from .errors import RedshiftError, not_supported, syntax_error
 from .relations import relations
 from .rewrite import OWN_SCHEMA, Rewriter, rewrite
-from .tokens import Statement, literal, split
+from .tokens import Statement, literal, quoted, split
 
 PLACEHOLDER = f"set {OWN_SCHEMA}.placeholder = ''"
 _REDSHIFT_SETTINGS = {
@@ -86,17 +87,13 @@ def _plan(statement: Statement) -> Plan:
     return Plan(statement.sql, rewrite(statement))
 
 
-def _quoted(parts: list[str]) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
-
-
 def _copy(statement: Statement) -> Plan:
     return Plan(statement.sql, PLACEHOLDER, tag="COPY", copy=parse_copy(statement))
 
 
 def _insert(statement: Statement) -> Plan:
     refuse.check(statement)
-    target = _quoted(statement.dotted_name(2)[0])
+    target = quoted(statement.dotted_name(2)[0])
     return Plan(statement.sql, rewrite(statement), inserts_into=target)
 
 
@@ -110,9 +107,9 @@ def _merge(statement: Statement) -> Plan:
             statement.sql,
             _merge_duplicates(statement, target, source, after),
             tag="MERGE",
-            merge_source=_quoted(source),
+            merge_source=quoted(source),
         )
-    return Plan(statement.sql, rewrite(statement), merge_source=_quoted(source))
+    return Plan(statement.sql, rewrite(statement), merge_source=quoted(source))
 
 
 def _merge_duplicates(
@@ -122,9 +119,9 @@ def _merge_duplicates(
     alias = statement.tokens[on - 1].name if on > after else source[-1]
     condition = Rewriter(statement).render(on + 1, len(statement) - 2)
     return (
-        f'with gone as (delete from {_quoted(target)} using {_quoted(source)} as "{alias}" '
-        f"where {condition}) insert into {_quoted(target)} "
-        f"select distinct * from {_quoted(source)}"
+        f'with gone as (delete from {quoted(target)} using {quoted(source)} as "{alias}" '
+        f"where {condition}) insert into {quoted(target)} "
+        f"select distinct * from {quoted(source)}"
     )
 
 
@@ -137,8 +134,7 @@ def _create(statement: Statement) -> Plan:
         refuse.check(statement)
         return _create_view(statement)
     if words[0] == "materialized":
-        refuse.check(statement)
-        return _create_materialized_view(statement)
+        return _materialized(statement, materialized.create)
     if words[0] in ("external", "library", "model", "datashare", "masking", "rls"):
         raise not_supported(f"CREATE {words[0].upper()} in this stand-in")
     if words[0] == "user":
@@ -171,7 +167,7 @@ def _create_view(statement: Statement) -> Plan:
     listed = "array[" + ", ".join(literal(c) for c in columns) + "]::text[]"
     return Plan(
         statement.sql,
-        f"call {OWN_SCHEMA}.create_late_binding_view({literal(_quoted(names))}, {literal(query)}, "
+        f"call {OWN_SCHEMA}.create_late_binding_view({literal(quoted(names))}, {literal(query)}, "
         f"{listed}, {str(replace).lower()})",
         tag="CREATE VIEW",
     )
@@ -181,21 +177,18 @@ def _first(statement: Statement, word: str):
     return next(t for t in statement.tokens if t.word == word)
 
 
-def _create_materialized_view(statement: Statement) -> Plan:
-    names, at = statement.dotted_name(3)
-    start = next((i for i in range(at, len(statement)) if statement.word(i) == "as"), None)
-    if start is None:
-        raise syntax_error(statement.text(len(statement) - 1))
-    query = Rewriter(statement).render(start + 1, len(statement))
-    return Plan(
-        statement.sql,
-        f"create materialized view {_quoted(names)} as {query}",
-        tag="CREATE MATERIALIZED VIEW",
-    )
+def _materialized(statement: Statement, text: Callable[[Statement], str]) -> Plan:
+    refuse.check(statement)
+    tag = f"{statement.word(0)} MATERIALIZED VIEW".upper()
+    return Plan(statement.sql, text(statement), tag=tag)
+
+
+def _refresh(statement: Statement) -> Plan:
+    return _materialized(statement, materialized.refresh)
 
 
 def _user(statement: Statement) -> str:
-    name = _quoted(statement.dotted_name(2)[0])
+    name = quoted(statement.dotted_name(2)[0])
     options = ["login"]
     for i, token in enumerate(statement.tokens):
         if token.word == "password":
@@ -204,7 +197,7 @@ def _user(statement: Statement) -> str:
         elif token.word in ("createdb", "nocreatedb"):
             options.append(token.word)
         elif token.word == "group":
-            options.append("in role " + _quoted(statement.dotted_name(i + 1)[0]))
+            options.append("in role " + quoted(statement.dotted_name(i + 1)[0]))
     return f"{statement.word(0)} role {name} {' '.join(options)}"
 
 
@@ -218,6 +211,8 @@ def _alter(statement: Statement) -> Plan:
             tag="ALTER TABLE",
             outside_transaction="ALTER TABLE ALTER COLUMN" if outside else None,
         )
+    if statement.word(1) == "materialized":
+        return _materialized(statement, materialized.alter)
     if statement.word(1) == "user" and "password" in [t.word for t in statement.tokens]:
         return Plan(statement.sql, _user(statement))
     refuse.check(statement)
@@ -225,6 +220,8 @@ def _alter(statement: Statement) -> Plan:
 
 
 def _drop(statement: Statement) -> Plan:
+    if statement.word(1) == "materialized":
+        return _materialized(statement, materialized.drop)
     refuse.check(statement)
     outside = "DROP DATABASE" if statement.word(1) == "database" else None
     sql = ddl.cascade_mark(statement) + rewrite(statement)
@@ -236,7 +233,7 @@ def _truncate(statement: Statement) -> Plan:
     names, end = statement.dotted_name(at)
     if not names or end != len(statement):
         raise syntax_error(statement.text(end) or "truncate")
-    return Plan(statement.sql, f"truncate table {_quoted(names)}", commits_first=True)
+    return Plan(statement.sql, f"truncate table {quoted(names)}", commits_first=True)
 
 
 def _vacuum(statement: Statement) -> Plan:
@@ -249,7 +246,7 @@ def _vacuum(statement: Statement) -> Plan:
         raise syntax_error(statement.text(at))
     return Plan(
         statement.sql,
-        f"vacuum {_quoted(names)}".strip(),
+        f"vacuum {quoted(names)}".strip(),
     )
 
 
@@ -260,7 +257,7 @@ def _analyze(statement: Statement) -> Plan:
     if statement.word(at) == "verbose":
         at += 1
     names, _ = statement.dotted_name(at)
-    return Plan(statement.sql, f"analyze {_quoted(names)}".strip(), tag="ANALYZE")
+    return Plan(statement.sql, f"analyze {quoted(names)}".strip(), tag="ANALYZE")
 
 
 def _begin(statement: Statement) -> Plan:
@@ -278,7 +275,7 @@ def _grant(statement: Statement) -> Plan:
             out.append(sql[position : token.start])
             position = token.end
         elif token.kind == "quoted":
-            out.append(sql[position : token.start] + _quoted([token.name]))
+            out.append(sql[position : token.start] + quoted([token.name]))
             position = token.end
     return Plan(statement.sql, "".join(out) + sql[position:])
 
@@ -355,6 +352,7 @@ _BUILDERS = {
     "reset": _reset,
     "use": _use,
     "show": _show,
+    "refresh": _refresh,
     "unload": _refused,
     "listen": _refused,
     "notify": _refused,

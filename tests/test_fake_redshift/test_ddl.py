@@ -319,18 +319,6 @@ def test_bound_view_goes_with_its_table(db):
     db.refused("select * from v", "does not exist")
 
 
-def test_materialized_view_shows_its_text(db):
-    """[ADP:adapters.sql]"""
-    db.run("create table src (a int)")
-    db.run(
-        "create materialized view mv backup no diststyle even auto refresh yes as select a from src"
-    )
-    assert db.value(
-        "select count(*) from information_schema.views where table_name = 'mv' "
-        "and view_definition ilike '%create materialized view%'"
-    )
-
-
 def test_comments_with_dollar_quotes(db):
     """[ADP:adapters.sql]"""
     db.run("create table t (a int)")

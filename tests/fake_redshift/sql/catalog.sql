@@ -116,6 +116,7 @@ begin
         end if;
         perform pg_redshift.drop_keys_of_column(item.objid, item.number, item.name, cascades);
     end loop;
+    perform pg_redshift.drop_materialized_views(dropped);
     delete from pg_redshift.table_attributes where relid = any (dropped);
     for item in
         delete from pg_redshift.late_binding_views where relid = any (dropped) returning function
@@ -195,12 +196,16 @@ $$;
 
 -- The proxy puts this in the place of the catalog's own.
 create view pg_redshift.pg_attribute as
-select * from pg_catalog.pg_attribute as a
+select
+    a.*,
+    coalesce(t.distkey = a.attname, false) as attisdistkey,
+    coalesce(array_position(t.sortkey, a.attname::text), 0) as attsortkeyord
+from pg_catalog.pg_attribute as a
+left join pg_redshift.table_attributes as t on t.relid = a.attrelid
 where not exists (select from pg_redshift.late_binding_views as l where l.relid = a.attrelid);
 grant select on pg_redshift.pg_attribute to public;
 
--- information_schema: a late-binding view has no columns, a materialized view is a view whose
--- text says so.
+-- information_schema: a late-binding view has no columns.
 do $do$
 begin
     execute format(
@@ -208,19 +213,6 @@ begin
         'exists (select from pg_redshift.late_binding_views as l where l.relid = format(''%%I.%%I'''
         ', c.table_schema, c.table_name)::regclass)',
         rtrim(pg_get_viewdef('information_schema.columns'::regclass), ';')
-    );
-    execute format(
-        'create or replace view information_schema.views as %s union all select '
-        'current_database()::information_schema.sql_identifier, '
-        'schemaname::information_schema.sql_identifier, '
-        'matviewname::information_schema.sql_identifier, '
-        '(''create materialized view '' || matviewname || '' as '' || definition)'
-        '::information_schema.character_data, '
-        '''NONE''::information_schema.character_data, ''NO''::information_schema.yes_or_no, '
-        '''NO''::information_schema.yes_or_no, ''NO''::information_schema.yes_or_no, '
-        '''NO''::information_schema.yes_or_no, ''NO''::information_schema.yes_or_no '
-        'from pg_matviews',
-        rtrim(pg_get_viewdef('information_schema.views'::regclass), ';')
     );
 end
 $do$;
@@ -240,7 +232,7 @@ select
     current_database()::text as database,
     n.nspname::text as schema,
     c.oid::integer as table_id,
-    c.relname::text as "table",
+    coalesce(mv.relname, c.relname)::text as "table",
     (case when coalesce(a.encodings, '{}') = '{}' then 'Y, AUTO(ENCODE)' else 'Y' end) as encoded,
     case coalesce(a.diststyle, 'auto')
         when 'key' then 'KEY(' || a.distkey || ')'
@@ -272,8 +264,10 @@ select
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 left join pg_redshift.table_attributes as a on a.relid = c.oid
+left join pg_redshift.materialized_views as m on m.storage = c.oid
+left join pg_class as mv on mv.oid = m.relid
 cross join lateral (select pg_redshift.row_count(c.oid) as tbl_rows) as counted
-where c.relkind = 'r' and c.relpersistence = 'p'
+where c.relkind in ('r', 'm') and c.relpersistence = 'p'
     and n.nspname not in ('pg_catalog', 'information_schema', 'pg_redshift', 'pg_toast')
     and counted.tbl_rows > 0;
 
@@ -300,7 +294,7 @@ select
     null::varchar(128) as column_acl,
     col_description(c.oid, a.attnum)::varchar(256) as remarks
 from pg_catalog.pg_attribute as a
-join pg_class as c on c.oid = a.attrelid and c.relkind in ('r', 'v', 'm')
+join pg_class as c on c.oid = a.attrelid and c.relkind in ('r', 'v')
 join pg_namespace as n on n.oid = c.relnamespace
 left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
 left join pg_redshift.table_attributes as t on t.relid = c.oid
@@ -322,7 +316,7 @@ from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 cross join lateral aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) as g
 left join pg_roles as r on r.oid = g.grantee
-where c.relkind in ('r', 'v', 'm') and g.grantee <> c.relowner
+where c.relkind in ('r', 'v') and g.grantee <> c.relowner
     and lower(g.privilege_type) in
         ('select', 'insert', 'update', 'delete', 'references', 'truncate');
 
@@ -345,14 +339,16 @@ create function pg_redshift.show_tables(database text, schema text) returns tabl
         null::timestamp, null::timestamp, null::text,
         case
             when c.relkind = 'r' then 'REGULAR TABLE'
-            when c.relkind = 'm' then 'MATERIALIZED VIEW'
+            when exists (
+                select from pg_redshift.materialized_views as m where m.relid = c.oid
+            ) then 'MATERIALIZED VIEW'
             when exists (
                 select from pg_redshift.late_binding_views as l where l.relid = c.oid
             ) then 'LATE BINDING VIEW'
             else 'REGULAR VIEW'
         end
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'v', 'm') and n.nspname = $2
+    where c.relkind in ('r', 'v') and n.nspname = $2
 $$;
 create function pg_redshift.show_columns(database text, schema text, relation text)
 returns table (
