@@ -49,7 +49,7 @@ def test_the_catalog_shows_it(mv):
 def test_drop(mv):
     """[AWS:materialized-view-drop-sql-command]"""
     mv.run("create view above as select a from mv")
-    mv.refused("drop view mv", "DROP MATERIALIZED VIEW")
+    mv.refused("drop view mv cascade", "DROP MATERIALIZED VIEW")
     mv.refused("drop materialized view src", "is not a materialized view")
     mv.refused("drop materialized view mv", "other objects depend on it")
     mv.refused("drop table src", "other objects depend on it")
