@@ -22,11 +22,11 @@ from psycopg import sql
 from .backend import Backends
 from .copy_serve import ERROR_STYLES
 from .faults import Faults
+from .names import DATABASE
 from .postgres import PostgresServer, is_open_to_all
 from .server import LoggedStatement, Proxy, Settings, socket_path
 from .system_log import SystemLog
 
-DATABASE = "dev"
 USER = "awsuser"
 BUCKET = "fake-redshift"
 _SQL = Path(__file__).parent / "sql"

@@ -65,6 +65,8 @@ def leader_functions(statement: Statement, named: Relations) -> None:
         raise RedshiftError(
             f"{name.upper()}() function is not supported (Hint: use SUBSTRING instead)"
         )
+    if not named.user and not named.compute:
+        return  # The leader puts the time in before the compute nodes see the statement.
     for i, token in enumerate(statement.tokens):
         if token.word not in _LEADER_WORDS or statement.text(i - 1) == ".":
             continue

@@ -8,23 +8,13 @@ from functools import lru_cache
 from . import ddl, materialized, refuse
 from .copy_command import CopyCommand, parse_copy
 from .errors import RedshiftError, not_supported, syntax_error
+from .names import schemas
+from .reader import Reader
 from .relations import relations
-from .rewrite import OWN_SCHEMA, Rewriter, rewrite
-from .tokens import Statement, literal, quoted, split
+from .rewrite import OWN_SCHEMA, REDSHIFT_SETTINGS, Rewriter, rewrite
+from .tokens import Statement, literal, quoted, split, unquote
 
 PLACEHOLDER = f"set {OWN_SCHEMA}.placeholder = ''"
-_REDSHIFT_SETTINGS = {
-    *("query_group", "enable_result_cache_for_session", "enable_case_sensitive_identifier"),
-    *("wlm_query_slot_count", "describe_field_name_in_uppercase", "analyze_threshold_percent"),
-    *("enable_case_sensitive_super_attribute", "downcase_delimited_identifier"),
-    *(
-        "error_on_nondeterministic_update",
-        "json_serialization_enable",
-        "stored_proc_log_min_messages",
-    ),
-    *("cast_super_null_on_error", "navigate_super_null_on_error", "parse_super_downcase_delimited"),
-    *("mv_enable_aqmv_for_session", "use_fips_ssl", "max_cursor_result_set_size"),
-}
 _QUERIES = {"select", "with", "insert", "update", "delete", "merge", "values", "explain"}
 
 
@@ -37,8 +27,8 @@ class Plan:
     commits_first: TRUNCATE, which ends the open transaction. outside_transaction: the command's
     name if it is refused inside a transaction block. merge_source: a relation that must be a table.
     inserts_into: the target of an INSERT, noted for sys_query_detail. reads: whether it may read
-    tables. body: the statement without
-    the comments around it.
+    tables. reads_history: whether it names sys_query_history. query_group: what it sets that to.
+    body: the statement without the comments around it.
     """
 
     statement: str
@@ -50,6 +40,8 @@ class Plan:
     merge_source: str | None = None
     inserts_into: str | None = None
     reads: bool = False
+    reads_history: bool = False
+    query_group: str | None = None
     body: str = ""
 
     @property
@@ -73,6 +65,7 @@ def make_plan(sql: str) -> Plan | None:
         raise syntax_error("end of input") from error
     plan.body = statement.source(0, len(statement))
     plan.reads = statement.word(0) in _QUERIES | {"create"}
+    plan.reads_history = any(token.word == "sys_query_history" for token in statement.tokens)
     return plan
 
 
@@ -139,10 +132,38 @@ def _create(statement: Statement) -> Plan:
         raise not_supported(f"CREATE {words[0].upper()} in this stand-in")
     if words[0] == "user":
         return Plan(statement.sql, _user(statement))
+    if words[0] == "schema":
+        return Plan(statement.sql, _create_schema(statement))
     if words[0] == "database":
         return Plan(statement.sql, rewrite(statement), outside_transaction="CREATE DATABASE")
     refuse.check(statement)
     return Plan(statement.sql, rewrite(statement))
+
+
+def _create_schema(statement: Statement) -> str:
+    reader = Reader(statement, 2)
+    condition = "if not exists " if reader.skip("if", "not", "exists") else ""
+    name, owner = "", ""
+    if reader.word != "authorization":
+        name, reader.at = schemas(statement, reader.at)
+    if reader.skip("authorization"):
+        owner = f" authorization {quoted(reader.name())}"
+    if reader.skip("quota") and not reader.skip("unlimited"):
+        reader.at += 1
+        if not reader.skip("mb", "gb", "tb"):
+            raise syntax_error(reader.text or "end of input")
+    reader.expect_end()
+    return f"create schema {condition}{name}{owner}"
+
+
+def _drop_schema(statement: Statement) -> str:
+    reader = Reader(statement, 2)
+    condition = "if exists " if reader.skip("if", "exists") else ""
+    names, reader.at = schemas(statement, reader.at)
+    behaviour = reader.word
+    reader.skip("restrict", "cascade")
+    reader.expect_end()
+    return f"{ddl.cascade_mark(statement)}drop schema {condition}{names} {behaviour}"
 
 
 def _create_view(statement: Statement) -> Plan:
@@ -223,6 +244,8 @@ def _drop(statement: Statement) -> Plan:
     if statement.word(1) == "materialized":
         return _materialized(statement, materialized.drop)
     refuse.check(statement)
+    if statement.word(1) == "schema":
+        return Plan(statement.sql, _drop_schema(statement))
     outside = "DROP DATABASE" if statement.word(1) == "database" else None
     sql = ddl.cascade_mark(statement) + rewrite(statement)
     return Plan(statement.sql, sql, outside_transaction=outside)
@@ -287,10 +310,21 @@ def _set(statement: Statement) -> Plan:
     name = statement.word(at)
     if name == "enable_case_sensitive_identifier" and statement.word(at + 2) in ("true", "on"):
         raise not_supported("enable_case_sensitive_identifier in this stand-in")
-    if name in _REDSHIFT_SETTINGS:
+    if name in REDSHIFT_SETTINGS:
         sql, token = statement.sql, statement.tokens[at]
-        return Plan(sql, f"{sql[: token.start]}{OWN_SCHEMA}.{name}{sql[token.end :]}")
+        plan = Plan(sql, f"{sql[: token.start]}{OWN_SCHEMA}.{name}{sql[token.end :]}")
+        if name == "query_group":
+            plan.query_group = _set_value(statement, at + 2)
+        return plan
     return Plan(statement.sql, rewrite(statement))
+
+
+def _set_value(statement: Statement, at: int) -> str:
+    """The value of a SET, 'default' for a RESET."""
+    if at >= len(statement):
+        return "default"
+    token = statement.tokens[at]
+    return unquote(token) if token.kind == "string" else token.name
 
 
 def _use(statement: Statement) -> Plan:
@@ -305,7 +339,7 @@ def _reset(statement: Statement) -> Plan:
 
 def _show(statement: Statement) -> Plan:
     words = statement.words(1, 4)
-    if words[0] in _REDSHIFT_SETTINGS:
+    if words[0] in REDSHIFT_SETTINGS:
         sql = f"select current_setting('{OWN_SCHEMA}.{words[0]}', true) as {words[0]}"
         return Plan(statement.sql, sql, tag="SHOW")
     kinds = {

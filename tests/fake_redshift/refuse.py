@@ -242,9 +242,27 @@ def _has_main_merge(statement: Statement) -> bool:
 
 
 def _merge_condition(statement: Statement, first: int, last: int) -> None:
-    for k in range(first, last):
-        if statement.text(k) in ("<", ">", "<=", ">=", "<>", "!=") or statement.word(k) == "or":
-            raise RedshiftError("MERGE supports only equality predicates in ON", "0A000")
+    """Rows are matched by an equality; further predicates may narrow it down."""
+    while statement.text(first) == "(" and statement.partner[first] == last - 1:
+        first, last = first + 1, last - 1
+    level = [k for k in range(first, last) if statement.opener[k] == statement.opener[first]]
+    if any(statement.word(k) == "or" for k in level):
+        raise RedshiftError("OR is not supported in the ON condition of MERGE", "0A000")
+    ends = [k for k in level if statement.word(k) == "and"] + [last]
+    for end in ends:
+        if _has_equality(statement, first, end):
+            return
+        first = end + 1
+    raise RedshiftError("MERGE needs an equality predicate in ON", "0A000")
+
+
+def _has_equality(statement: Statement, first: int, last: int) -> bool:
+    while statement.text(first) == "(" and statement.partner[first] == last - 1:
+        first, last = first + 1, last - 1
+    level = [k for k in range(first, last) if statement.opener[k] == statement.opener[first]]
+    if any(statement.word(k) == "or" for k in level):
+        return False
+    return any(statement.text(k) == "=" for k in level)
 
 
 def _merge_clauses(statement: Statement, index: int) -> None:

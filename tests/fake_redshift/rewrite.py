@@ -8,6 +8,16 @@ from .tokens import Statement, literal, unquote
 from .types import is_cast_target, type_name
 
 OWN_SCHEMA = "pg_redshift"
+# Settings that PostgreSQL has none of; they are kept as its custom ones, in this schema.
+REDSHIFT_SETTINGS = {
+    *("query_group", "enable_result_cache_for_session", "enable_case_sensitive_identifier"),
+    *("wlm_query_slot_count", "describe_field_name_in_uppercase", "analyze_threshold_percent"),
+    *("enable_case_sensitive_super_attribute", "downcase_delimited_identifier"),
+    *("error_on_nondeterministic_update", "json_serialization_enable"),
+    *("cast_super_null_on_error", "navigate_super_null_on_error", "parse_super_downcase_delimited"),
+    *("mv_enable_aqmv_for_session", "use_fips_ssl", "max_cursor_result_set_size"),
+    "stored_proc_log_min_messages",
+}
 _PART_FUNCTIONS = {"dateadd", "datediff", "date_add", "date_diff", "date_part", "date_trunc"}
 _PART_NAMES = {"date_add": "dateadd", "date_diff": "datediff"}
 _PARTS = {
@@ -235,6 +245,16 @@ def _sysdate(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     return f"{OWN_SCHEMA}.sysdate()", index + 1
 
 
+def _current_setting(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    statement = rewriter.statement
+    name = statement.tokens[index + 2] if statement.is_call(index) else None
+    if name is None or name.kind != "string" or unquote(name).lower() not in REDSHIFT_SETTINGS:
+        return None
+    return f"current_setting('{OWN_SCHEMA}.{unquote(name).lower()}', true)", (
+        statement.partner[index + 1] + 1
+    )
+
+
 def _minus(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     following = rewriter.statement.tokens[index + 1 : index + 2]
     if following and (following[0].word in ("select", "all") or following[0].text == "("):
@@ -278,6 +298,7 @@ _RULES: dict[str, Rule] = {
     "listagg": _listagg,
     "median": _median,
     "sysdate": _sysdate,
+    "current_setting": _current_setting,
     "minus": _minus,
     "approximate": _approximate,
     "pg_catalog": _pg_catalog,

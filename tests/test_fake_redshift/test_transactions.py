@@ -231,6 +231,7 @@ def test_session_settings(db):
     """[ADP:connections.py]"""
     db.run("set query_group to 'loads'")
     assert db.run("show query_group") == [("loads",)]
+    assert db.value("select current_setting('query_group')") == "loads"
     db.run("set statement_timeout to 0")
     db.run("reset query_group")
     db.refused("set enable_case_sensitive_identifier to true", "not supported")
@@ -284,6 +285,30 @@ def test_statement_log(db, cluster):
     )
     assert 'relation "missing" does not exist' in failed.error
     assert insert.duration >= 0
+
+
+def test_query_history(db):
+    """[AWS:SYS_QUERY_HISTORY]"""
+    db.run("set query_group to 'nightly'")
+    db.run("/* a comment */ create table t as select 1 as a")
+    db.run("insert into t values (2), (3)")
+    db.error("select b from t")
+    db.run("reset query_group")
+    db.run("select a from t")
+    mine = (
+        "select trim(query_type), trim(status), trim(query_label), returned_rows, "
+        "trim(query_text) from sys_query_history where session_id = "
+        f"{db.value('select pg_backend_pid()')} order by query_id"
+    )
+    rows = db.run(mine)
+    assert rows[-6:-1] == [
+        ("CTAS", "success", "nightly", 1, "/* a comment */ create table t as select 1 as a"),
+        ("INSERT", "success", "nightly", 2, "insert into t values (2), (3)"),
+        ("SELECT", "failed", "nightly", 0, "select b from t"),
+        ("UTILITY", "success", "nightly", 0, "reset query_group"),
+        ("SELECT", "success", "default", 3, "select a from t"),
+    ]
+    assert db.run(mine)[: len(rows)] == rows
 
 
 @pytest.mark.parametrize("fill", ["create table t (a int)", "create table t as select 1 as a"])
