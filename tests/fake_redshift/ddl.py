@@ -91,8 +91,7 @@ def alter_table(statement: Statement) -> tuple[str, bool]:
     if words[:2] == ("drop", "constraint"):
         reader = Reader(statement, action + 2)
         name = literal(reader.name()[0])
-        cascades = str(reader.word == "cascade").lower()
-        reader.skip("cascade", "restrict")
+        cascades = str(reader.one_of("cascade", "restrict") == "cascade").lower()
         reader.expect_end()
         return f"call {OWN_SCHEMA}.drop_constraint({target}, {name}, {cascades})", False
     if words[0] == "add":
@@ -166,11 +165,11 @@ def table_attributes(
         reader.at += 1
         if word == "backup":
             attributes.backup = reader.word == "yes"
-            if not reader.skip("yes", "no"):
+            if not reader.one_of("yes", "no"):
                 raise syntax_error(reader.text)
         elif word == "diststyle":
             attributes.diststyle = reader.word
-            if not reader.skip("auto", "even", "all", "key"):
+            if not reader.one_of("auto", "even", "all", "key"):
                 raise syntax_error(reader.text)
         elif word == "distkey":
             attributes.distkey, *more = reader.names() if reader.text == "(" else reader.name()
@@ -179,10 +178,10 @@ def table_attributes(
         elif word in ("compound", "interleaved"):
             attributes.sorttype = word
         elif word == "sortkey":
-            if not reader.skip("auto", "none"):
+            if not reader.one_of("auto", "none"):
                 attributes.sortkey = reader.names()
         elif word == "encode":
-            reader.skip("auto")
+            reader.one_of("auto")
         else:
             raise syntax_error(word)
 

@@ -18,18 +18,18 @@ def create(statement: Statement) -> str:
     names = reader.name()[-2:]
     check_identifier(f"mv_tbl__{names[-1]}__0")
     attributes = Attributes()
-    options, refreshes = reader, False
-    while options.word and options.word != "as":
-        if options.word == "auto" and statement.word(options.at + 1) == "refresh":
-            options.at += 2
-            refreshes = _yes_or_no(options)
+    refreshes = False
+    while reader.word and reader.word != "as":
+        if reader.one_of("auto"):
+            reader.expect("refresh")
+            refreshes = _yes_or_no(reader)
         else:
-            table_attributes(options, attributes, until=("as", "auto"))
-    options.expect("as")
-    _check_query(statement, options.at)
+            table_attributes(reader, attributes, until=("as", "auto"))
+    reader.expect("as")
+    _check_query(statement, reader.at)
     if attributes.distkey and attributes.diststyle == "auto":
         attributes.diststyle = "key"
-    query = Rewriter(statement).render(options.at, len(statement))
+    query = Rewriter(statement).render(reader.at, len(statement))
     listed = ", ".join(literal(name) for name in names)
     document = json.dumps(vars(attributes) | {"autorefresh": refreshes})
     values = [query, statement.source(0, len(statement)), document]
@@ -49,8 +49,8 @@ def _check_query(statement: Statement, start: int) -> None:
 
 
 def _yes_or_no(reader: Reader) -> bool:
-    word = reader.word
-    if not reader.skip("yes", "no"):
+    word = reader.one_of("yes", "no")
+    if not word:
         raise syntax_error(reader.text or "end of input")
     return word == "yes"
 
@@ -61,7 +61,7 @@ def refresh(statement: Statement) -> str:
     reader.expect("materialized")
     reader.expect("view")
     name = quoted(reader.name()[-2:])
-    reader.skip("restrict", "cascade")
+    reader.one_of("restrict", "cascade")
     reader.expect_end()
     return f"call {OWN_SCHEMA}.refresh_materialized_view({literal(name)})"
 
@@ -71,8 +71,7 @@ def drop(statement: Statement) -> str:
     reader = Reader(statement, 3)
     if_exists = reader.skip("if", "exists")
     name = quoted(reader.name()[-2:])
-    cascades = reader.word == "cascade"
-    reader.skip("restrict", "cascade")
+    cascades = reader.one_of("restrict", "cascade") == "cascade"
     reader.expect_end()
     flags = f"{str(if_exists).lower()}, {str(cascades).lower()}"
     return f"call {OWN_SCHEMA}.drop_materialized_view({literal(name)}, {flags})"

@@ -150,7 +150,7 @@ def _create_schema(statement: Statement) -> str:
         owner = f" authorization {quoted(reader.name())}"
     if reader.skip("quota") and not reader.skip("unlimited"):
         reader.at += 1
-        if not reader.skip("mb", "gb", "tb"):
+        if not reader.one_of("mb", "gb", "tb"):
             raise syntax_error(reader.text or "end of input")
     reader.expect_end()
     return f"create schema {condition}{name}{owner}"
@@ -160,8 +160,7 @@ def _drop_schema(statement: Statement) -> str:
     reader = Reader(statement, 2)
     condition = "if exists " if reader.skip("if", "exists") else ""
     names, reader.at = schemas(statement, reader.at)
-    behaviour = reader.word
-    reader.skip("restrict", "cascade")
+    behaviour = reader.one_of("restrict", "cascade")
     reader.expect_end()
     return f"{ddl.cascade_mark(statement)}drop schema {condition}{names} {behaviour}"
 

@@ -26,6 +26,12 @@ class Reader:
             self.at += 1
         return self.at > start
 
+    def one_of(self, *words: str) -> str:
+        """Go past one of these words and return it; '' if there is none."""
+        word = self.word if self.word in words else ""
+        self.at += bool(word)
+        return word
+
     def expect(self, word: str) -> None:
         if self.word != word:
             raise syntax_error(self.text or "end of input")

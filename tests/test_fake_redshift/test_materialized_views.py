@@ -46,6 +46,15 @@ def test_the_catalog_shows_it(mv):
     assert mv.run(state) == [("f",)]
 
 
+def test_options(mv):
+    """In any order, each once. [AWS:materialized-view-create-sql-command]"""
+    for options in ("backup yes diststyle even auto refresh no", "auto refresh yes sortkey auto"):
+        mv.run(f"create materialized view other {options} as select a from src")
+        mv.run("drop materialized view other")
+    mv.refused("create materialized view other auto as select a from src", "syntax error")
+    mv.refused("create materialized view other backup as select a from src", "syntax error")
+
+
 def test_drop(mv):
     """[AWS:materialized-view-drop-sql-command]"""
     mv.run("create view above as select a from mv")
