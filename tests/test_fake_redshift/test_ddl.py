@@ -273,6 +273,16 @@ def test_created_from_a_query_strings_are_varchar(db):
     db.run("insert into t values ('more', 'text', 'xx')")
 
 
+def test_strings_of_a_view_are_varchar(db):
+    """No column is TEXT. [DG:r_Character_types]"""
+    db.run("create view v as select 'x' as a, 'z'::varchar(7) as b, 'y'::varchar as c")
+    columns = db.run(
+        "select data_type, character_maximum_length from information_schema.columns "
+        f"where table_schema = '{db.schema}' order by ordinal_position"
+    )
+    assert columns == [("character varying", n) for n in (65535, 7, 65535)]
+
+
 def test_create_table_as_keeps_no_constraints(db):
     """[DG:r_CTAS_usage_notes]"""
     db.run("create table t (a int primary key)")

@@ -205,13 +205,30 @@ left join pg_redshift.table_attributes as t on t.relid = a.attrelid
 where not exists (select from pg_redshift.late_binding_views as l where l.relid = a.attrelid);
 grant select on pg_redshift.pg_attribute to public;
 
--- information_schema: a late-binding view has no columns.
+-- information_schema: a late-binding view has no columns, and no string is TEXT.
 do $do$
 begin
     execute format(
-        'create or replace view information_schema.columns as select c.* from (%s) as c where not '
+        'create or replace view information_schema.columns as select %s from (%s) as c where not '
         'exists (select from pg_redshift.late_binding_views as l where l.relid = format(''%%I.%%I'''
         ', c.table_schema, c.table_name)::regclass)',
+        (
+            select string_agg(
+                case attname
+                    when 'data_type' then '(case when data_type = ''text'' then '
+                        '''character varying'' else data_type end)'
+                        '::information_schema.character_data as data_type'
+                    when 'character_maximum_length' then '(case when data_type in (''text'', '
+                        '''character varying'') then coalesce(character_maximum_length, 65535) '
+                        'else character_maximum_length end)::information_schema.cardinal_number '
+                        'as character_maximum_length'
+                    else quote_ident(attname)
+                end,
+                ', ' order by attnum
+            )
+            from pg_catalog.pg_attribute
+            where attrelid = 'information_schema.columns'::regclass and attnum > 0
+        ),
         rtrim(pg_get_viewdef('information_schema.columns'::regclass), ';')
     );
 end
