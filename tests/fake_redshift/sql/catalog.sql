@@ -210,8 +210,9 @@ do $do$
 begin
     execute format(
         'create or replace view information_schema.columns as select %s from (%s) as c where not '
-        'exists (select from pg_redshift.late_binding_views as l where l.relid = format(''%%I.%%I'''
-        ', c.table_schema, c.table_name)::regclass)',
+        'exists (select from pg_redshift.late_binding_views as l join pg_class as r on r.oid = '
+        'l.relid join pg_namespace as n on n.oid = r.relnamespace where n.nspname = '
+        'c.table_schema and r.relname = c.table_name)',
         (
             select string_agg(
                 case attname
@@ -241,6 +242,8 @@ declare
 begin
     execute format('select count(*) from %s', target::regclass) into total;
     return total;
+exception when undefined_table or syntax_error then  -- it was dropped meanwhile
+    return 0;
 end
 $$;
 
