@@ -22,14 +22,15 @@ from psycopg import sql
 from .backend import Backends
 from .copy_serve import ERROR_STYLES
 from .faults import Faults
+from .names import DATABASE
 from .postgres import PostgresServer, is_open_to_all
 from .server import LoggedStatement, Proxy, Settings, socket_path
 from .system_log import SystemLog
 
-DATABASE = "dev"
 USER = "awsuser"
 BUCKET = "fake-redshift"
 _SQL = Path(__file__).parent / "sql"
+_SCRIPTS = (*("functions", "semantics", "keys", "materialized_views", "catalog", "system_tables"),)
 _ISOLATION = {"snapshot": "repeatable read", "serializable": "serializable"}
 _POWERS = "pg_read_all_data, pg_write_all_data, pg_monitor, pg_signal_backend"
 _DATABASE_SETTINGS = {
@@ -185,7 +186,7 @@ class FakeRedshift:
         with self._postgres.connect(DATABASE, options="-callow_system_table_mods=on") as connection:
             connection.execute("grant create on schema public to public")
             connection.execute(f"grant all on database {DATABASE} to public")
-            for name in ("functions", "catalog", "system_tables"):
+            for name in _SCRIPTS:
                 connection.execute((_SQL / f"{name}.sql").read_text())
 
     def _start_s3(self) -> None:

@@ -9,13 +9,11 @@ import json
 from dataclasses import dataclass, field
 
 from .errors import FEATURE_NOT_SUPPORTED, RedshiftError, not_supported, syntax_error
-from .rewrite import OWN_SCHEMA, Rewriter, type_name
+from .reader import Reader
+from .rewrite import OWN_SCHEMA, Rewriter
 from .tokens import Statement, literal
+from .types import LEADER_TYPES, MISSING_TYPES, type_name
 
-_REFUSED_TYPES = {
-    *("serial", "bigserial", "smallserial", "uuid", "json", "jsonb", "bytea", "money", "xml"),
-    *("inet", "cidr", "tsvector", "tsquery", "point", "bit", "hstore"),
-}
 _SYSTEM_COLUMNS = {"oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
 _CONSTRAINT_STARTS = {"constraint", "primary", "unique", "foreign"}
 
@@ -39,7 +37,7 @@ class Attributes:
 
 def create_table(statement: Statement) -> str:
     """PostgreSQL's text of a CREATE TABLE [AS]."""
-    reader = _Reader(statement)
+    reader = Reader(statement)
     reader.skip("create", "local", "temp", "temporary")
     reader.expect("table")
     reader.skip("if", "not", "exists")
@@ -50,7 +48,7 @@ def create_table(statement: Statement) -> str:
     if reader.text == "(":
         columns = reader.at
         reader.at = statement.partner[columns] + 1
-    _table_attributes(reader, attributes)
+    table_attributes(reader, attributes)
     tail_start = reader.at
     if tail_start < len(statement) and reader.word != "as":
         raise syntax_error(reader.text)
@@ -71,7 +69,7 @@ def create_table(statement: Statement) -> str:
 
 def alter_table(statement: Statement) -> tuple[str, bool]:
     """PostgreSQL's text of an ALTER TABLE, and whether a transaction block must not be open."""
-    reader = _Reader(statement)
+    reader = Reader(statement)
     reader.expect("alter")
     reader.expect("table")
     reader.skip("if", "exists")
@@ -83,30 +81,60 @@ def alter_table(statement: Statement) -> tuple[str, bool]:
     if words[0] == "append":
         raise not_supported("ALTER TABLE APPEND in this stand-in")
     if words[0] == "add" and words[1] in _CONSTRAINT_STARTS:
-        constraint = _table_constraint(_Reader(statement, action + 1))
+        reader = Reader(statement, action + 1)
+        constraint = _table_constraint(reader)
+        reader.expect_end()
         value = literal(json.dumps(constraint))
         return f"call {OWN_SCHEMA}.add_constraint({target}, {value})", False
     if words[0] == "add" and words[1] == "check":
         raise not_supported("CHECK constraint")
     if words[:2] == ("drop", "constraint"):
-        name = literal(statement.tokens[action + 2].name)
-        return f"call {OWN_SCHEMA}.drop_constraint({target}, {name})", False
+        reader = Reader(statement, action + 2)
+        name = literal(reader.name()[0])
+        cascades = str(reader.one_of("cascade", "restrict") == "cascade").lower()
+        reader.expect_end()
+        return f"call {OWN_SCHEMA}.drop_constraint({target}, {name}, {cascades})", False
     if words[0] == "add":
         start = action + (2 if words[1] == "column" else 1)
         if any(t.text == "," and statement.opener[i] == -1 for i, t in _rest(statement, start)):
             raise syntax_error(",")
-        column = _column(rewriter, start, len(statement), Attributes())
-        return f"{rewriter.render(0, action)} add column {column}", False
+        return f"{rewriter.render(0, action)} add column {_added_column(rewriter, start)}", False
     if words[0] == "alter" and words[1] in ("diststyle", "distkey", "compound", "sortkey"):
         attributes = Attributes()
-        _table_attributes(_Reader(statement, action + 1), attributes)
+        table_attributes(Reader(statement, action + 1), attributes)
         value = literal(json.dumps(vars(attributes)))
         return f"call {OWN_SCHEMA}.alter_attributes({target}, {value})", False
     if words[0] == "alter" and words[1] in ("column", "encode"):
         return _alter_column(rewriter, statement, action, target), words[3] == "type"
     if words[0] == "alter":
         raise syntax_error(statement.text(action + 1))
-    return rewriter.render(0, len(statement)), False
+    return cascade_mark(statement) + rewriter.render(0, len(statement)), False
+
+
+def cascade_mark(statement: Statement) -> str:
+    """The comment that tells the event trigger whether a DROP says CASCADE."""
+    return "/*redshift:cascade*/ " if statement.word(len(statement) - 1) == "cascade" else ""
+
+
+def _added_column(rewriter: Rewriter, first: int) -> str:
+    """A column of ALTER TABLE ADD COLUMN, which may have no keys, no identity."""
+    attributes = Attributes()
+    column = _column(rewriter, first, len(rewriter.statement), attributes)
+    words = [token.word for token in rewriter.statement.tokens[first:]]
+    for is_there, what in (
+        (attributes.distkey, "a DISTKEY"),
+        (attributes.sortkey, "a SORTKEY"),
+        (attributes.constraints, "a key constraint"),
+        ("identity" in words, "IDENTITY"),
+    ):
+        if is_there:
+            raise not_supported(f"ALTER TABLE ADD COLUMN with {what}")
+    if " not null" in column and "default" not in words:
+        raise RedshiftError(
+            "ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression",
+            FEATURE_NOT_SUPPORTED,
+        )
+    return column
 
 
 def _rest(statement: Statement, start: int):
@@ -128,58 +156,20 @@ def _alter_column(rewriter: Rewriter, statement: Statement, action: int, target:
     return f"{rewriter.render(0, action + 4)} {kind[0]}"
 
 
-class _Reader:
-    """A position in a statement's tokens."""
-
-    def __init__(self, statement: Statement, at: int = 0, end: int | None = None) -> None:
-        self.statement, self.at = statement, at
-        self.end = len(statement) if end is None else end
-
-    @property
-    def word(self) -> str:
-        return self.statement.word(self.at) if self.at < self.end else ""
-
-    @property
-    def text(self) -> str:
-        return self.statement.text(self.at) if self.at < self.end else ""
-
-    def skip(self, *words: str) -> bool:
-        start = self.at
-        while self.word and self.word in words:
-            self.at += 1
-        return self.at > start
-
-    def expect(self, word: str) -> None:
-        if self.word != word:
-            raise syntax_error(self.text or "end of input")
-        self.at += 1
-
-    def name(self) -> list[str]:
-        names, self.at = self.statement.dotted_name(self.at)
-        if not names:
-            raise syntax_error(self.text or "end of input")
-        return names
-
-    def names(self) -> list[str]:
-        """A list of names in parentheses."""
-        if self.text != "(":
-            raise syntax_error(self.text or "end of input")
-        ranges = self.statement.arguments(self.at)
-        self.at = self.statement.partner[self.at] + 1
-        return [self.statement.tokens[first].name for first, _ in ranges]
-
-
-def _table_attributes(reader: _Reader, attributes: Attributes) -> None:
-    while reader.word and reader.word != "as":
+def table_attributes(
+    reader: Reader, attributes: Attributes, until: tuple[str, ...] = ("as",)
+) -> None:
+    """Read what follows the name or the columns of a table into `attributes`."""
+    while reader.word and reader.word not in until:
         word = reader.word
         reader.at += 1
         if word == "backup":
             attributes.backup = reader.word == "yes"
-            if not reader.skip("yes", "no"):
+            if not reader.one_of("yes", "no"):
                 raise syntax_error(reader.text)
         elif word == "diststyle":
             attributes.diststyle = reader.word
-            if not reader.skip("auto", "even", "all", "key"):
+            if not reader.one_of("auto", "even", "all", "key"):
                 raise syntax_error(reader.text)
         elif word == "distkey":
             attributes.distkey, *more = reader.names() if reader.text == "(" else reader.name()
@@ -188,10 +178,10 @@ def _table_attributes(reader: _Reader, attributes: Attributes) -> None:
         elif word in ("compound", "interleaved"):
             attributes.sorttype = word
         elif word == "sortkey":
-            if not reader.skip("auto", "none"):
+            if not reader.one_of("auto", "none"):
                 attributes.sortkey = reader.names()
         elif word == "encode":
-            reader.skip("auto")
+            reader.one_of("auto")
         else:
             raise syntax_error(word)
 
@@ -206,7 +196,9 @@ def _columns(rewriter: Rewriter, opening: int, attributes: Attributes) -> str:
         if word == "exclude":
             raise not_supported("EXCLUDE constraint")
         if word in _CONSTRAINT_STARTS:
-            constraint = _table_constraint(_Reader(statement, first, last))
+            reader = Reader(statement, first, last)
+            constraint = _table_constraint(reader)
+            reader.expect_end()
             attributes.constraints.append(constraint)
             if constraint["type"] == "p":
                 keys.update(constraint["columns"])
@@ -224,7 +216,7 @@ def _columns(rewriter: Rewriter, opening: int, attributes: Attributes) -> str:
     return ", ".join(rendered)
 
 
-def _table_constraint(reader: _Reader) -> dict:
+def _table_constraint(reader: Reader) -> dict:
     name = None
     if reader.skip("constraint"):
         name = reader.name()[0]
@@ -239,7 +231,7 @@ def _table_constraint(reader: _Reader) -> dict:
     return constraint
 
 
-def _reference(reader: _Reader) -> dict:
+def _reference(reader: Reader) -> dict:
     table = ".".join(f'"{n}"' for n in reader.name()[-2:])
     return {"table": table, "references": reader.names() if reader.text == "(" else []}
 
@@ -250,9 +242,11 @@ def _column(rewriter: Rewriter, first: int, last: int, attributes: Attributes) -
     name = statement.tokens[first].name
     if name in _SYSTEM_COLUMNS:
         raise RedshiftError(f'column name "{name}" conflicts with a system column name', "42701")
-    reader = _Reader(statement, first + 1, last)
-    if reader.word in _REFUSED_TYPES:
-        raise RedshiftError(f'Column "{name}" has unsupported type "{reader.word}".', "0A000")
+    reader = Reader(statement, first + 1, last)
+    is_char = reader.text.lower() == '"char"'
+    if is_char or reader.word in LEADER_TYPES | MISSING_TYPES:
+        kind = "char" if is_char else reader.word
+        raise RedshiftError(f'Column "{name}" has unsupported type "{kind}".', "0A000")
     out = [rewriter.render(first, first + 1), _type(rewriter, reader)]
     while reader.at < last:
         word = reader.word
@@ -267,7 +261,7 @@ def _column(rewriter: Rewriter, first: int, last: int, attributes: Attributes) -
             attributes.encodings[name] = reader.word
             reader.at += 1
         elif word == "collate":
-            reader.at += 1
+            _collation(reader)
         elif word == "distkey":
             attributes.distkey = name
         elif word == "sortkey":
@@ -293,10 +287,16 @@ def _column(rewriter: Rewriter, first: int, last: int, attributes: Attributes) -
     return " ".join(out)
 
 
+def _collation(reader: Reader) -> None:
+    if reader.word == "case_insensitive":
+        raise not_supported("COLLATE CASE_INSENSITIVE in this stand-in")
+    reader.expect("case_sensitive")
+
+
 _TYPE_WORDS = {"precision", "varying", "with", "without", "time", "zone"}
 
 
-def _type(rewriter: Rewriter, reader: _Reader) -> str:
+def _type(rewriter: Rewriter, reader: Reader) -> str:
     statement, start = rewriter.statement, reader.at
     if start >= reader.end:
         raise syntax_error(statement.text(start))
@@ -316,7 +316,7 @@ _AFTER_DEFAULT = {
 }
 
 
-def _default(rewriter: Rewriter, reader: _Reader) -> str:
+def _default(rewriter: Rewriter, reader: Reader) -> str:
     statement, start = rewriter.statement, reader.at
     reader.at += 1
     while reader.at < reader.end and reader.word not in _AFTER_DEFAULT:
@@ -326,7 +326,7 @@ def _default(rewriter: Rewriter, reader: _Reader) -> str:
     return rewriter.render(start, reader.at)
 
 
-def _identity(reader: _Reader, word: str) -> str:
+def _identity(reader: Reader, word: str) -> str:
     kind = "always"
     if word == "generated":
         kind = "by default" if reader.skip("by", "default") else "always"

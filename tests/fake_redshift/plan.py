@@ -1,29 +1,20 @@
 """What is to be done with one statement of a client."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import ddl, refuse
+from . import ddl, materialized, refuse
 from .copy_command import CopyCommand, parse_copy
 from .errors import RedshiftError, not_supported, syntax_error
+from .names import schemas
+from .reader import Reader
 from .relations import relations
-from .rewrite import OWN_SCHEMA, Rewriter, rewrite
-from .tokens import Statement, literal, split
+from .rewrite import OWN_SCHEMA, REDSHIFT_SETTINGS, Rewriter, rewrite
+from .tokens import Statement, literal, quoted, split, unquote
 
 PLACEHOLDER = f"set {OWN_SCHEMA}.placeholder = ''"
-_REDSHIFT_SETTINGS = {
-    *("query_group", "enable_result_cache_for_session", "enable_case_sensitive_identifier"),
-    *("wlm_query_slot_count", "describe_field_name_in_uppercase", "analyze_threshold_percent"),
-    *("enable_case_sensitive_super_attribute", "downcase_delimited_identifier"),
-    *(
-        "error_on_nondeterministic_update",
-        "json_serialization_enable",
-        "stored_proc_log_min_messages",
-    ),
-    *("cast_super_null_on_error", "navigate_super_null_on_error", "parse_super_downcase_delimited"),
-    *("mv_enable_aqmv_for_session", "use_fips_ssl", "max_cursor_result_set_size"),
-}
 _QUERIES = {"select", "with", "insert", "update", "delete", "merge", "values", "explain"}
 
 
@@ -36,8 +27,8 @@ class Plan:
     commits_first: TRUNCATE, which ends the open transaction. outside_transaction: the command's
     name if it is refused inside a transaction block. merge_source: a relation that must be a table.
     inserts_into: the target of an INSERT, noted for sys_query_detail. reads: whether it may read
-    tables. body: the statement without
-    the comments around it.
+    tables. reads_history: whether it names sys_query_history. query_group: what it sets that to.
+    body: the statement without the comments around it.
     """
 
     statement: str
@@ -49,6 +40,8 @@ class Plan:
     merge_source: str | None = None
     inserts_into: str | None = None
     reads: bool = False
+    reads_history: bool = False
+    query_group: str | None = None
     body: str = ""
 
     @property
@@ -72,6 +65,7 @@ def make_plan(sql: str) -> Plan | None:
         raise syntax_error("end of input") from error
     plan.body = statement.source(0, len(statement))
     plan.reads = statement.word(0) in _QUERIES | {"create"}
+    plan.reads_history = any(token.word == "sys_query_history" for token in statement.tokens)
     return plan
 
 
@@ -86,17 +80,13 @@ def _plan(statement: Statement) -> Plan:
     return Plan(statement.sql, rewrite(statement))
 
 
-def _quoted(parts: list[str]) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
-
-
 def _copy(statement: Statement) -> Plan:
     return Plan(statement.sql, PLACEHOLDER, tag="COPY", copy=parse_copy(statement))
 
 
 def _insert(statement: Statement) -> Plan:
     refuse.check(statement)
-    target = _quoted(statement.dotted_name(2)[0])
+    target = quoted(statement.dotted_name(2)[0])
     return Plan(statement.sql, rewrite(statement), inserts_into=target)
 
 
@@ -110,9 +100,9 @@ def _merge(statement: Statement) -> Plan:
             statement.sql,
             _merge_duplicates(statement, target, source, after),
             tag="MERGE",
-            merge_source=_quoted(source),
+            merge_source=quoted(source),
         )
-    return Plan(statement.sql, rewrite(statement), merge_source=_quoted(source))
+    return Plan(statement.sql, rewrite(statement), merge_source=quoted(source))
 
 
 def _merge_duplicates(
@@ -122,9 +112,9 @@ def _merge_duplicates(
     alias = statement.tokens[on - 1].name if on > after else source[-1]
     condition = Rewriter(statement).render(on + 1, len(statement) - 2)
     return (
-        f'with gone as (delete from {_quoted(target)} using {_quoted(source)} as "{alias}" '
-        f"where {condition}) insert into {_quoted(target)} "
-        f"select distinct * from {_quoted(source)}"
+        f'with gone as (delete from {quoted(target)} using {quoted(source)} as "{alias}" '
+        f"where {condition}) insert into {quoted(target)} "
+        f"select distinct * from {quoted(source)}"
     )
 
 
@@ -137,16 +127,42 @@ def _create(statement: Statement) -> Plan:
         refuse.check(statement)
         return _create_view(statement)
     if words[0] == "materialized":
-        refuse.check(statement)
-        return _create_materialized_view(statement)
+        return _materialized(statement, materialized.create)
     if words[0] in ("external", "library", "model", "datashare", "masking", "rls"):
         raise not_supported(f"CREATE {words[0].upper()} in this stand-in")
     if words[0] == "user":
         return Plan(statement.sql, _user(statement))
+    if words[0] == "schema":
+        return Plan(statement.sql, _create_schema(statement))
     if words[0] == "database":
         return Plan(statement.sql, rewrite(statement), outside_transaction="CREATE DATABASE")
     refuse.check(statement)
     return Plan(statement.sql, rewrite(statement))
+
+
+def _create_schema(statement: Statement) -> str:
+    reader = Reader(statement, 2)
+    condition = "if not exists " if reader.skip("if", "not", "exists") else ""
+    name, owner = "", ""
+    if reader.word != "authorization":
+        name, reader.at = schemas(statement, reader.at)
+    if reader.skip("authorization"):
+        owner = f" authorization {quoted(reader.name())}"
+    if reader.skip("quota") and not reader.skip("unlimited"):
+        reader.at += 1
+        if not reader.one_of("mb", "gb", "tb"):
+            raise syntax_error(reader.text or "end of input")
+    reader.expect_end()
+    return f"create schema {condition}{name}{owner}"
+
+
+def _drop_schema(statement: Statement) -> str:
+    reader = Reader(statement, 2)
+    condition = "if exists " if reader.skip("if", "exists") else ""
+    names, reader.at = schemas(statement, reader.at)
+    behaviour = reader.one_of("restrict", "cascade")
+    reader.expect_end()
+    return f"{ddl.cascade_mark(statement)}drop schema {condition}{names} {behaviour}"
 
 
 def _create_view(statement: Statement) -> Plan:
@@ -171,7 +187,7 @@ def _create_view(statement: Statement) -> Plan:
     listed = "array[" + ", ".join(literal(c) for c in columns) + "]::text[]"
     return Plan(
         statement.sql,
-        f"call {OWN_SCHEMA}.create_late_binding_view({literal(_quoted(names))}, {literal(query)}, "
+        f"call {OWN_SCHEMA}.create_late_binding_view({literal(quoted(names))}, {literal(query)}, "
         f"{listed}, {str(replace).lower()})",
         tag="CREATE VIEW",
     )
@@ -181,21 +197,18 @@ def _first(statement: Statement, word: str):
     return next(t for t in statement.tokens if t.word == word)
 
 
-def _create_materialized_view(statement: Statement) -> Plan:
-    names, at = statement.dotted_name(3)
-    start = next((i for i in range(at, len(statement)) if statement.word(i) == "as"), None)
-    if start is None:
-        raise syntax_error(statement.text(len(statement) - 1))
-    query = Rewriter(statement).render(start + 1, len(statement))
-    return Plan(
-        statement.sql,
-        f"create materialized view {_quoted(names)} as {query}",
-        tag="CREATE MATERIALIZED VIEW",
-    )
+def _materialized(statement: Statement, text: Callable[[Statement], str]) -> Plan:
+    refuse.check(statement)
+    tag = f"{statement.word(0)} MATERIALIZED VIEW".upper()
+    return Plan(statement.sql, text(statement), tag=tag)
+
+
+def _refresh(statement: Statement) -> Plan:
+    return _materialized(statement, materialized.refresh)
 
 
 def _user(statement: Statement) -> str:
-    name = _quoted(statement.dotted_name(2)[0])
+    name = quoted(statement.dotted_name(2)[0])
     options = ["login"]
     for i, token in enumerate(statement.tokens):
         if token.word == "password":
@@ -204,7 +217,7 @@ def _user(statement: Statement) -> str:
         elif token.word in ("createdb", "nocreatedb"):
             options.append(token.word)
         elif token.word == "group":
-            options.append("in role " + _quoted(statement.dotted_name(i + 1)[0]))
+            options.append("in role " + quoted(statement.dotted_name(i + 1)[0]))
     return f"{statement.word(0)} role {name} {' '.join(options)}"
 
 
@@ -218,6 +231,8 @@ def _alter(statement: Statement) -> Plan:
             tag="ALTER TABLE",
             outside_transaction="ALTER TABLE ALTER COLUMN" if outside else None,
         )
+    if statement.word(1) == "materialized":
+        return _materialized(statement, materialized.alter)
     if statement.word(1) == "user" and "password" in [t.word for t in statement.tokens]:
         return Plan(statement.sql, _user(statement))
     refuse.check(statement)
@@ -225,9 +240,14 @@ def _alter(statement: Statement) -> Plan:
 
 
 def _drop(statement: Statement) -> Plan:
+    if statement.word(1) == "materialized":
+        return _materialized(statement, materialized.drop)
     refuse.check(statement)
+    if statement.word(1) == "schema":
+        return Plan(statement.sql, _drop_schema(statement))
     outside = "DROP DATABASE" if statement.word(1) == "database" else None
-    return Plan(statement.sql, rewrite(statement), outside_transaction=outside)
+    sql = ddl.cascade_mark(statement) + rewrite(statement)
+    return Plan(statement.sql, sql, outside_transaction=outside)
 
 
 def _truncate(statement: Statement) -> Plan:
@@ -235,7 +255,7 @@ def _truncate(statement: Statement) -> Plan:
     names, end = statement.dotted_name(at)
     if not names or end != len(statement):
         raise syntax_error(statement.text(end) or "truncate")
-    return Plan(statement.sql, f"truncate table {_quoted(names)}", commits_first=True)
+    return Plan(statement.sql, f"truncate table {quoted(names)}", commits_first=True)
 
 
 def _vacuum(statement: Statement) -> Plan:
@@ -248,7 +268,7 @@ def _vacuum(statement: Statement) -> Plan:
         raise syntax_error(statement.text(at))
     return Plan(
         statement.sql,
-        f"vacuum {_quoted(names)}".strip(),
+        f"vacuum {quoted(names)}".strip(),
     )
 
 
@@ -259,7 +279,7 @@ def _analyze(statement: Statement) -> Plan:
     if statement.word(at) == "verbose":
         at += 1
     names, _ = statement.dotted_name(at)
-    return Plan(statement.sql, f"analyze {_quoted(names)}".strip(), tag="ANALYZE")
+    return Plan(statement.sql, f"analyze {quoted(names)}".strip(), tag="ANALYZE")
 
 
 def _begin(statement: Statement) -> Plan:
@@ -277,7 +297,7 @@ def _grant(statement: Statement) -> Plan:
             out.append(sql[position : token.start])
             position = token.end
         elif token.kind == "quoted":
-            out.append(sql[position : token.start] + _quoted([token.name]))
+            out.append(sql[position : token.start] + quoted([token.name]))
             position = token.end
     return Plan(statement.sql, "".join(out) + sql[position:])
 
@@ -289,10 +309,21 @@ def _set(statement: Statement) -> Plan:
     name = statement.word(at)
     if name == "enable_case_sensitive_identifier" and statement.word(at + 2) in ("true", "on"):
         raise not_supported("enable_case_sensitive_identifier in this stand-in")
-    if name in _REDSHIFT_SETTINGS:
+    if name in REDSHIFT_SETTINGS:
         sql, token = statement.sql, statement.tokens[at]
-        return Plan(sql, f"{sql[: token.start]}{OWN_SCHEMA}.{name}{sql[token.end :]}")
+        plan = Plan(sql, f"{sql[: token.start]}{OWN_SCHEMA}.{name}{sql[token.end :]}")
+        if name == "query_group":
+            plan.query_group = _set_value(statement, at + 2)
+        return plan
     return Plan(statement.sql, rewrite(statement))
+
+
+def _set_value(statement: Statement, at: int) -> str:
+    """The value of a SET, 'default' for a RESET."""
+    if at >= len(statement):
+        return "default"
+    token = statement.tokens[at]
+    return unquote(token) if token.kind == "string" else token.name
 
 
 def _use(statement: Statement) -> Plan:
@@ -307,7 +338,7 @@ def _reset(statement: Statement) -> Plan:
 
 def _show(statement: Statement) -> Plan:
     words = statement.words(1, 4)
-    if words[0] in _REDSHIFT_SETTINGS:
+    if words[0] in REDSHIFT_SETTINGS:
         sql = f"select current_setting('{OWN_SCHEMA}.{words[0]}', true) as {words[0]}"
         return Plan(statement.sql, sql, tag="SHOW")
     kinds = {
@@ -354,6 +385,7 @@ _BUILDERS = {
     "reset": _reset,
     "use": _use,
     "show": _show,
+    "refresh": _refresh,
     "unload": _refused,
     "listen": _refused,
     "notify": _refused,

@@ -3,21 +3,15 @@
 The facts come from the Amazon Redshift Database Developer Guide; the tests name their pages.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from . import leader_node
 from .errors import UNDEFINED_FUNCTION, RedshiftError, not_supported, syntax_error
-from .relations import Relations, common_tables, relations
+from .leader_node import calls
+from .relations import Relations, relations
 from .tokens import Statement
+from .types import LEADER_TYPES, MISSING_TYPES, is_cast_target
 
-LEADER_ONLY_TEXT = (
-    "Specified types or functions (one per INFO message) not supported on Redshift tables."
-)
-_LEADER_FUNCTIONS = {
-    *("current_schema", "current_schemas", "has_database_privilege", "has_schema_privilege"),
-    *("has_table_privilege", "age", "now", "isfinite", "generate_series"),
-}
-_LEADER_WORDS = {"current_time", "current_timestamp", "localtime", "localtimestamp"}
-_COMPUTE_FUNCTIONS = {"listagg", "median"}
 _MISSING_FUNCTIONS = {
     *("string_agg", "array_agg", "json_agg", "jsonb_agg", "json_object_agg", "row_to_json"),
     *("to_json", "to_jsonb", "json_build_object", "jsonb_build_object", "unnest", "pg_sleep"),
@@ -68,75 +62,22 @@ def check_reserved(statement: Statement) -> None:
             raise syntax_error(token.word)
 
 
-def _calls(statement: Statement, names: set[str]) -> Iterator[str]:
-    for i, token in enumerate(statement.tokens):
-        if token.word in names and statement.is_call(i) and not _is_column_list(statement, i):
-            yield token.word
-
-
-def _is_column_list(statement: Statement, index: int) -> bool:
-    """Whether the word before a parenthesis names a common table or an insert's target."""
-    if statement.word(index - 1) in ("into", "table", "recursive", "with"):
-        return True
-    return statement.tokens[index].name in common_tables(statement)
-
-
-def _leader_functions(statement: Statement, named: Relations) -> None:
-    if not named.user and not named.compute and not _creates_table(statement):
-        return
-    for name in _calls(statement, _LEADER_FUNCTIONS):
-        raise RedshiftError(LEADER_ONLY_TEXT, "0A000", detail=f"{name}() runs on the leader node.")
-    for name in _calls(statement, {"substr"}):
-        raise RedshiftError(
-            f"{name.upper()}() function is not supported (Hint: use SUBSTRING instead)"
-        )
-    for i, token in enumerate(statement.tokens):
-        if (
-            token.word in _LEADER_WORDS
-            and statement.text(i - 1) != "."
-            and not _is_alias(statement, i)
-        ):
-            raise RedshiftError(
-                LEADER_ONLY_TEXT, "0A000", detail=f"{token.word} runs on the leader."
-            )
-
-
-def _creates_table(statement: Statement) -> bool:
-    return statement.word(0) == "create" and "table" in statement.words(1, 3)
-
-
-def _is_alias(statement: Statement, index: int) -> bool:
-    return statement.word(index - 1) == "as"
-
-
-def _catalog_with_tables(statement: Statement, named: Relations) -> None:
-    writes = _creates_table(statement) or statement.word(0) == "insert"
-    if named.catalog and (named.user or writes):
-        raise RedshiftError(
-            LEADER_ONLY_TEXT, "0A000", detail="Catalog tables are on the leader node only."
-        )
-
-
-def _compute_functions(statement: Statement, named: Relations) -> None:
-    if named.user or named.compute:
-        return
-    for name in _calls(statement, _COMPUTE_FUNCTIONS):
-        raise RedshiftError(
-            "One or more of the used functions must be applied on at least one user created "
-            "tables. Examples of user table only functions are LISTAGG, MEDIAN, PERCENTILE_CONT, "
-            "etc",
-            "0A000",
-            detail=f"{name}() runs on compute nodes only.",
-        )
-
-
 def _missing_functions(statement: Statement, named: Relations) -> None:
-    for name in _calls(statement, _MISSING_FUNCTIONS):
+    for name in calls(statement, _MISSING_FUNCTIONS):
         raise RedshiftError(
             f"function {name}() does not exist",
             UNDEFINED_FUNCTION,
             hint="No function matches the given name and argument types.",
         )
+
+
+def _types(statement: Statement, named: Relations) -> None:
+    on_leader = not named.user and not named.compute and not leader_node.creates_table(statement)
+    for i, token in enumerate(statement.tokens):
+        if token.word in MISSING_TYPES and is_cast_target(statement, i):
+            raise RedshiftError(f'type "{token.word}" does not exist', "42704")
+        if token.word in LEADER_TYPES and not on_leader and is_cast_target(statement, i):
+            raise leader_node.leader_only(f"The type {token.word} is on the leader node only.")
 
 
 def _syntax(statement: Statement, named: Relations) -> None:
@@ -162,6 +103,10 @@ def _syntax(statement: Statement, named: Relations) -> None:
             raise not_supported("ARRAY[...]")
         if word == "grouping" and following == "sets" and statement.text(i + 2) != "(":
             raise syntax_error("sets")
+        if word == "collate" and statement.text(i + 1) == "(":
+            raise not_supported("COLLATE() in this stand-in")
+        if word == "collate" and statement.word(0) not in ("create", "alter"):
+            raise syntax_error("collate")
         if word in ("tablesample", "materialized") and statement.text(i + 1) == "(":
             raise syntax_error(word)
 
@@ -297,9 +242,27 @@ def _has_main_merge(statement: Statement) -> bool:
 
 
 def _merge_condition(statement: Statement, first: int, last: int) -> None:
-    for k in range(first, last):
-        if statement.text(k) in ("<", ">", "<=", ">=", "<>", "!=") or statement.word(k) == "or":
-            raise RedshiftError("MERGE supports only equality predicates in ON", "0A000")
+    """Rows are matched by an equality; further predicates may narrow it down."""
+    while statement.text(first) == "(" and statement.partner[first] == last - 1:
+        first, last = first + 1, last - 1
+    level = [k for k in range(first, last) if statement.opener[k] == statement.opener[first]]
+    if any(statement.word(k) == "or" for k in level):
+        raise RedshiftError("OR is not supported in the ON condition of MERGE", "0A000")
+    ends = [k for k in level if statement.word(k) == "and"] + [last]
+    for end in ends:
+        if _has_equality(statement, first, end):
+            return
+        first = end + 1
+    raise RedshiftError("MERGE needs an equality predicate in ON", "0A000")
+
+
+def _has_equality(statement: Statement, first: int, last: int) -> bool:
+    while statement.text(first) == "(" and statement.partner[first] == last - 1:
+        first, last = first + 1, last - 1
+    level = [k for k in range(first, last) if statement.opener[k] == statement.opener[first]]
+    if any(statement.word(k) == "or" for k in level):
+        return False
+    return any(statement.text(k) == "=" for k in level)
 
 
 def _merge_clauses(statement: Statement, index: int) -> None:
@@ -326,9 +289,8 @@ _RULES: tuple[Rule, ...] = (
     _objects,
     _syntax,
     _missing_functions,
-    _leader_functions,
-    _catalog_with_tables,
-    _compute_functions,
+    _types,
+    *leader_node.RULES,
     _windows,
     _recursive,
     _merge,

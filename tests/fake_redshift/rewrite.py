@@ -5,8 +5,19 @@ from collections.abc import Callable
 from . import qualify
 from .errors import RedshiftError, syntax_error
 from .tokens import Statement, literal, unquote
+from .types import is_cast_target, type_name
 
 OWN_SCHEMA = "pg_redshift"
+# Settings that PostgreSQL has none of; they are kept as its custom ones, in this schema.
+REDSHIFT_SETTINGS = {
+    *("query_group", "enable_result_cache_for_session", "enable_case_sensitive_identifier"),
+    *("wlm_query_slot_count", "describe_field_name_in_uppercase", "analyze_threshold_percent"),
+    *("enable_case_sensitive_super_attribute", "downcase_delimited_identifier"),
+    *("error_on_nondeterministic_update", "json_serialization_enable"),
+    *("cast_super_null_on_error", "navigate_super_null_on_error", "parse_super_downcase_delimited"),
+    *("mv_enable_aqmv_for_session", "use_fips_ssl", "max_cursor_result_set_size"),
+    "stored_proc_log_min_messages",
+}
 _PART_FUNCTIONS = {"dateadd", "datediff", "date_add", "date_diff", "date_part", "date_trunc"}
 _PART_NAMES = {"date_add": "dateadd", "date_diff": "datediff"}
 _PARTS = {
@@ -234,6 +245,16 @@ def _sysdate(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     return f"{OWN_SCHEMA}.sysdate()", index + 1
 
 
+def _current_setting(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    statement = rewriter.statement
+    name = statement.tokens[index + 2] if statement.is_call(index) else None
+    if name is None or name.kind != "string" or unquote(name).lower() not in REDSHIFT_SETTINGS:
+        return None
+    return f"current_setting('{OWN_SCHEMA}.{unquote(name).lower()}', true)", (
+        statement.partner[index + 1] + 1
+    )
+
+
 def _minus(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     following = rewriter.statement.tokens[index + 1 : index + 2]
     if following and (following[0].word in ("select", "all") or following[0].text == "("):
@@ -246,54 +267,11 @@ def _approximate(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     return ("", index + 1) if following in ("count", "percentile_disc") else None
 
 
-def is_cast_target(statement: Statement, index: int) -> bool:
-    """Whether the token at `index` is the type in `x::type` or `cast(x as type)`."""
-    if statement.text(index - 1) == "::":
-        return True
-    opening = statement.opener[index]
-    return (
-        statement.word(index - 1) == "as"
-        and opening > 0
-        and statement.word(opening - 1) in ("cast", "try_cast")
-    )
-
-
 def _cast_type(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     statement = rewriter.statement
     if not is_cast_target(statement, index):
         return None
     return type_name(statement, index, is_column=False)
-
-
-def type_name(statement: Statement, index: int, is_column: bool) -> tuple[str, int] | None:
-    """PostgreSQL's spelling of the type at `index`; None if it needs none of its own.
-
-    A column's bare VARCHAR or TEXT is VARCHAR(256), a bare CHAR(1); in an expression they have
-    no limit. A bare DECIMAL is DECIMAL(18,0) everywhere.
-    """
-    word, end = statement.word(index), index + 1
-    if word in ("character", "char") and statement.word(end) == "varying":
-        word, end = "varchar", end + 1
-    size = ""
-    if statement.text(end) == "(":
-        closing = statement.partner[end]
-        size = statement.source(end + 1, closing).lower()
-        end = closing + 1
-    if word in ("decimal", "numeric", "dec"):
-        return f"numeric({size or '18,0'})", end
-    if word in ("varchar", "nvarchar", "text", "bpchar"):
-        size = "" if word == "text" else size
-        size = "65535" if size == "max" else size
-        if word == "bpchar":
-            return f"char({size or 256})", end
-        if size.isdigit() and not 1 <= int(size) <= 65535:
-            raise RedshiftError("length for type varchar cannot exceed 65535", "22023")
-        if not size and not is_column:
-            return ("varchar" if word != "text" else "text"), end
-        return f"varchar({size or 256})", end
-    if word in ("nchar", "datetime"):
-        return ("char" if word == "nchar" else "timestamp") + (f"({size})" if size else ""), end
-    return None
 
 
 _OWN_CATALOGS = ("pg_attribute", "pg_constraint")
@@ -320,6 +298,7 @@ _RULES: dict[str, Rule] = {
     "listagg": _listagg,
     "median": _median,
     "sysdate": _sysdate,
+    "current_setting": _current_setting,
     "minus": _minus,
     "approximate": _approximate,
     "pg_catalog": _pg_catalog,

@@ -53,6 +53,8 @@ class LoggedStatement:
     error: str | None = None
     duration: float | None = None
     started: float = field(default_factory=time.time)
+    user: str = ""
+    query_group: str = "default"
 
 
 @dataclass
@@ -115,6 +117,7 @@ class Session:
         self._silent = False
         self._backend: Backend | None = None
         self._ends = False
+        self._query_group = "default"
         self.status = b"I"
         self.pid = 0
         self.user = ""
@@ -259,9 +262,12 @@ class Session:
             raise ConnectionCut
         return wire.command_complete(shown)
 
+    def _entry(self, sql: str) -> LoggedStatement:
+        return LoggedStatement(self.pid, sql.strip(), user=self.user, query_group=self._query_group)
+
     def begin_statement(self, plan: Plan) -> _Running:
         """Write a statement that is about to run to the log."""
-        running = _Running(plan, LoggedStatement(self.pid, plan.statement.strip()))
+        running = _Running(plan, self._entry(plan.statement))
         self.settings.statements.append(running.entry)
         self._running.append(running)
         return running
@@ -275,6 +281,8 @@ class Session:
         entry = running.entry
         entry.tag, entry.rows, entry.error = tag, rows, error
         entry.duration = time.monotonic() - running.clock
+        if tag and running.plan.query_group is not None:
+            self._query_group = running.plan.query_group
         if self.settings.on_statement:
             self.settings.on_statement(entry)
 
@@ -324,6 +332,8 @@ class Session:
 
     async def _check_plan(self, plan: Plan) -> None:
         """The rules that depend on the session or on the catalog."""
+        if plan.reads_history:
+            await self.in_thread(self.settings.log.record_history, self.settings.statements)
         if plan.outside_transaction and self.status == b"T":
             raise RedshiftError(
                 f"{plan.outside_transaction} cannot run inside a transaction block", "25001"
@@ -524,7 +534,8 @@ class Session:
         await self._writer.drain()
 
     def _log_refused(self, sql: str, error: str) -> None:
-        entry = LoggedStatement(self.pid, sql.strip(), error=error, duration=0.0)
+        entry = self._entry(sql)
+        entry.error, entry.duration = error, 0.0
         self.settings.statements.append(entry)
         if self.settings.on_statement:
             self.settings.on_statement(entry)

@@ -3,11 +3,21 @@
 So the rows stay when the client's transaction is rolled back, as they do on Redshift.
 """
 
+from __future__ import annotations
+
 import threading
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from .copy_load import Load
+from .tokens import split
+
+if TYPE_CHECKING:
+    from .server import LoggedStatement
+
+_COMMANDS = {"select", "insert", "update", "delete", "merge", "copy", "unload"}
+_DDL = {"create", "alter", "drop", "grant", "revoke", "comment"}
 
 
 class SystemLog:
@@ -16,6 +26,7 @@ class SystemLog:
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        self._recorded: dict[int, LoggedStatement] = {}
 
     def close(self) -> None:
         self._connection.close()
@@ -38,6 +49,26 @@ class SystemLog:
 
     def schema_exists(self, name: str) -> bool:
         return bool(self.execute("select 1 from pg_namespace where nspname = %s", name))
+
+    def record_history(self, statements: list[LoggedStatement]) -> None:
+        """Put the statements that have ended into sys_query_history, each once."""
+        with self._lock:
+            ended = [
+                s
+                for s in list(statements)
+                if s.duration is not None and id(s) not in self._recorded
+            ]
+            self._recorded |= {id(s): s for s in ended}
+            rows = [
+                (
+                    *(s.user, s.query_group, s.session, _query_type(s), s.started, s.duration),
+                    *(s.error, s.rows, s.sql[:4000]),
+                )
+                for s in ended
+            ]
+            self._connection.cursor().executemany(
+                "select pg_redshift.keep_query(%s, %s, %s, %s, %s, %s, %s, %s, %s)", rows
+            )
 
     def record(self, load: Load, status: str, identity: dict) -> None:
         """Keep one load. identity: query, transaction, session, user, database, table, started."""
@@ -102,3 +133,15 @@ class SystemLog:
                     for error in load.errors
                 ],
             )
+
+
+def _query_type(statement: LoggedStatement) -> str:
+    found = split(statement.sql)
+    word = found[0].word(0) if found else ""
+    if (statement.tag or "").startswith("SELECT") and word == "create":
+        return "CTAS"
+    if word == "with":
+        return "SELECT"
+    if word in _COMMANDS:
+        return word.upper()
+    return "DDL" if word in _DDL else "UTILITY"

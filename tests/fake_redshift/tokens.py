@@ -98,6 +98,11 @@ def literal(value: str) -> str:
     return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
+def quoted(parts: list[str]) -> str:
+    """A name of these parts in double quotes."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
 @dataclass
 class Statement:
     """One SQL statement: its text and its tokens (a closing semicolon left out)."""

@@ -5,7 +5,8 @@ import re
 from .system_log import SystemLog
 
 _MISSING_RELATION = re.compile(r'relation "(?:[^".]+\.)?([^".]+)\.[^".]+" does not exist')
-_NEW_NAME = re.compile(r"Key \(\w+, \w+\)=\((\w+), \d+\) already exists")
+# Redshift tells of the name of a table, where PostgreSQL tells of the table's row type.
+_INDEXES = {"pg_type_typname_nsp_index": "pg_class_relname_nsp_index"}
 _BOOLEAN_CAST = "permission denied for function boolean_to_varchar"
 
 
@@ -18,10 +19,14 @@ def translate_error(fields: dict[str, str], log: SystemLog, pid: int) -> dict[st
         out.pop("D", None)
     elif code == "23505" and fields.get("n", "").startswith("pg_"):
         # Two transactions create it at once, with IF NOT EXISTS or without.
-        match = _NEW_NAME.match(fields.get("D", ""))
-        name = match[1] if match else fields["n"]
-        out |= {"C": "42P07", "M": f'Relation "{name}" already exists'}
+        index = _INDEXES.get(fields["n"], fields["n"])
+        out["M"] = (
+            f'duplicate key violates unique constraint "{index}" '
+            "(possibly caused by concurrent transaction conflict)"
+        )
         out.pop("D", None)
+    elif code == "42P07":
+        out["M"] = message[0].upper() + message[1:]
     elif code == "40001":
         out |= {
             "C": "XX000",

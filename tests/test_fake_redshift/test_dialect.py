@@ -22,15 +22,45 @@ def test_leader_node_functions(t, expression):
     """They work without a table only. [DG:c_SQL_functions_leader_node_only]"""
     t.refused(f"select {expression} from t", _LEADER)
     t.refused(f"with c as (select * from t) select {expression} from c", _LEADER)
-    t.refused(f"create table u as select {expression} as x", _LEADER)
+    if "(" in expression:
+        t.refused(f"create table u as select {expression} as x", _LEADER)
     if "at)" not in expression:
         t.run(f"select {expression}")
+
+
+def test_the_time_feeds_a_table_if_it_is_all(t):
+    """CURRENT_TIMESTAMP without a table is the leader's to say. [PUB: digdag, in its
+    RedshiftPersistentTransactionHelper]"""
+    t.run("create table u as select 1 as a, current_timestamp as at")
+    t.refused("create table v as select current_timestamp as at from t", _LEADER)
 
 
 def test_leader_node_functions_and_system_tables(db):
     """[DG:c_sql-functions-leader-node]"""
     db.refused("select now() from stl_load_errors", _LEADER)
     db.run("select now() from pg_class limit 1")
+
+
+@pytest.mark.parametrize(
+    "function", ["pg_last_copy_id", "pg_last_copy_count", "pg_last_query_id", "pg_backend_pid"]
+)
+def test_functions_of_the_session(t, function):
+    """AWS shows them alone and beside system tables. [AWS:PG_LAST_COPY_ID, PG_BACKEND_PID]"""
+    t.run(f"select {function}()")
+    t.run(f"select count(*) from stl_load_errors where query = {function}()")
+    t.refused(f"select a, {function}() from t", _LEADER)
+    t.refused(f"insert into t (a) select {function}()", _LEADER)
+    t.refused(f"create table u as select {function}() as id", _LEADER)
+
+
+def test_system_views_feed_no_table(t):
+    """Rows of STL tables are there to be kept elsewhere. [AWS:cm_chap_system-tables]"""
+    for source in ("sys_load_history", "sys_load_error_detail", "svv_table_info"):
+        t.refused(f"insert into t (a) select count(*) from {source}", _LEADER)
+        t.refused(f"create table u as select count(*) as n from {source}", _LEADER)
+        t.run(f"select count(*) from {source}")
+    t.run("insert into t (a) select query from stl_load_errors")
+    t.run("create table u as select query from stl_load_errors")
 
 
 def test_names_of_leader_functions_as_columns_are_fine(t):
@@ -162,6 +192,7 @@ def test_merge(t):
     )
     t.refused("merge into t using t " + matched.format("") + rest, "different tables")
     t.refused("merge into t using s on t.a > s.a " + matched.format("") + rest, "equality")
+    t.refused("merge into t using s on t.a = s.a or true " + matched.format("") + rest, "OR")
     t.refused("merge into t using s " + on + rest, "WHEN MATCHED")
     t.refused(
         "merge into t using s " + on + "when matched then update set t.b = s.b " + rest, "syntax"
@@ -174,6 +205,22 @@ def test_merge(t):
     )
     t.run("insert into s values (1, 'again')")
     t.refused(merge, "Found multiple matches to update the same tuple.")
+
+
+@pytest.mark.parametrize(
+    "on", ["s.a = t.a and t.a > 1", "(t.a > 1) and (s.a = t.a)", "(s.a = t.a and t.a > 1)"]
+)
+def test_merge_with_further_predicates(t, on):
+    """As dbt's incremental_predicates have it. [ADP:incremental_merge.sql]"""
+    t.run("create table s (a int, b varchar(20))")
+    t.run("insert into s values (1, 'new'), (2, 'two')")
+    t.run(
+        f"merge into t using s on {on} when matched then update set b = s.b "
+        "when not matched then insert (a, b) values (s.a, s.b)"
+    )
+    assert t.run("select a, b from t where a < 3 order by a, b") == [
+        *((1, "new"), (1, "x"), (2, "two")),
+    ]
 
 
 def test_merge_remove_duplicates(t):
@@ -192,6 +239,32 @@ def test_boolean_is_not_cast_to_varchar(t):
     for kind in ("varchar", "text", "varchar(5)", "char(5)"):
         t.refused(f"select true::{kind}", text)
     t.refused("select (a = 1)::varchar from t where false", text)
+
+
+def test_types_that_redshift_lacks(t):
+    """Some are on the leader node. [DG:c_unsupported-postgresql-datatypes]"""
+    for kind in ("uuid", "json", "jsonb", "xml", "int4range", "tsvector"):
+        t.refused(f"select null::{kind}", f'type "{kind}" does not exist')
+        t.refused(f"select cast(b as {kind}) from t", "does not exist")
+    for kind in ("oid", "regclass", "inet", "money", "name", "bytea", "point"):
+        t.refused(f"select cast(null as {kind}) from t", _LEADER)
+        t.refused(f"create table u as select null::{kind} as a", _LEADER)
+    t.run("select relname as name, 1 as oid, 't'::regclass from pg_class limit 1")
+    t.run("select a as name, a as point from t")
+
+
+def test_blanks_at_the_end_do_not_count_in_comparisons(t):
+    """But in the length. [DG:r_Character_types, r_FNV_HASH]"""
+    t.run("insert into t (a, b) values (7, 'x  '), (8, 'x')")
+    assert t.value("select count(*) from t where b = 'x '") == 3
+    assert t.value("select count(distinct b) from t") == 2
+    assert t.run("select count(*) from t group by b order by 1") == [(2,), (3,)]
+    assert t.value("select count(*) from t as l join t as r on l.b = r.b where l.a = 7") == 3
+    assert t.run("select b from t where b = 'x' order by b, a") == [("x",), ("x  ",), ("x",)]
+    assert t.run("select 'a' < 'a ', 'a ' in ('a'), len('a '), 'a ' like 'a'") == [
+        (False, True, 2, False)
+    ]
+    assert t.run("select md5('a ') = md5('a'), fnv_hash('a ') = fnv_hash('a')") == [(False, False)]
 
 
 def test_null_concatenation(db):
@@ -284,6 +357,19 @@ def test_missing_schema_and_relation(db):
 def test_three_part_names(t):
     t.run(f'select * from "dev"."{t.schema}"."t"')
     t.refused("select * from other.public.t", "cross-database")
+
+
+def test_schemas_of_the_database(db):
+    """The database may stand in front of a schema. [ADP:adapters.sql]"""
+    name = f"{db.schema}_more"
+    db.run(f'create schema if not exists "dev"."{name}"')
+    db.run(f'create schema if not exists "dev"."{name}" quota 5 gb')
+    db.run(f"create table dev.{name}.t (a int)")
+    db.refused(f'drop schema "dev"."{name}"', "depend")
+    db.run(f'drop schema if exists "dev"."{name}", "{name}_2" cascade')
+    db.refused(f'create schema "other"."{name}"', "cross-database")
+    db.refused(f"create schema {name} quota 5 pounds", "syntax error")
+    db.run(f"create schema {name} authorization awsuser")
 
 
 def test_strings_compare_by_byte(db):

@@ -32,6 +32,13 @@ import pytest
         ("extract(weekday from date '2020-01-05')", 0),
         ("extract(week from timestamp '2021-01-01')", 53),
         ("extract(epoch from timestamp '1970-01-02')", 86400),
+        ("extract(ms from timestamp '2009-09-09 12:08:43.101')", 101),
+        ("extract(sec from timestamp '2009-09-21 11:10:03.189717')", 3),
+        ("extract(us from timestamp '2009-09-21 11:10:03.189717')", 717),
+        ("extract(ms from timestamptz '2009-09-21 11:10:03.189717')", 189.0),
+        ("extract(ms from time '11:10:03.189')", 189),
+        ("date_part(sec, timestamp '2009-09-21 11:10:03.189717')", 3.189717),
+        ("date_part(ms, timestamp '2009-09-21 11:10:03.189717')", 3189.717),
         ("date_part(hour, timestamp '2020-01-01 13:45')", 13.0),
         ("date_part('dayofyear', timestamp '2020-02-01')", 32.0),
         ("date_trunc('week', date '2020-01-01')", datetime(2019, 12, 30)),
@@ -99,6 +106,28 @@ def test_types_of_date_functions(db):
     assert [t for (t,) in types] == [
         *("bigint", "integer", "double precision", "timestamp without time zone"),
     ]
+
+
+def test_sum_and_average_of_integers_are_bigint(db):
+    """An average of integers has no fraction. [DG:r_SUM, r_AVG]"""
+    db.run("create table t (a smallint, b int, c bigint, d decimal(5, 2), e float)")
+    db.run("insert into t values (1, 1, 1, 1.5, 1.5), (2, 2, 2, 2, 2), (null, null, null, 3, 3)")
+    kinds = "avg(a), avg(b), avg(c), sum(a), sum(b), sum(c)"
+    assert db.run(f"select {kinds} from t") == [(1, 1, 1, 3, 3, 3)]
+    assert db.run(f"select {kinds} from t where false") == [(None,) * 6]
+    assert db.run("select sum(d), sum(e), avg(e) from t") == [(Decimal("6.50"), 6.5, 6.5 / 3)]
+    assert db.run(
+        "select avg(c) over (order by b rows unbounded preceding), "
+        "sum(c) over (order by b rows between 1 preceding and current row) from t where b > 0"
+    ) == [(1, 1), (1, 3)]
+    db.run("create table u as select sum(c) as s, avg(a) as a from t")
+    types = db.run(
+        "select data_type from information_schema.columns "
+        f"where table_schema = '{db.schema}' and table_name = 'u'"
+    )
+    assert types == [("bigint",), ("bigint",)]
+    db.run("insert into t (c) values (9223372036854775807)")
+    db.refused("select sum(c) from t", "out of range")
 
 
 def test_dateadd_takes_an_integer(db):

@@ -22,8 +22,20 @@ def test_truncate_commits(db, connect):
     assert db.value("select count(*) from t") == 0
 
 
-def test_two_create_the_same_table(db, connect):
-    other, create = connect(), "create table if not exists t (a int)"
+@pytest.mark.parametrize(
+    ("create", "index"),
+    [
+        ("create table {} (a int)", "pg_class_relname_nsp_index"),
+        ("create table if not exists {} (a int)", "pg_class_relname_nsp_index"),
+        ("create table {} as select 1 as a", "pg_class_relname_nsp_index"),
+        ("create view {} as select 1 as a", "pg_class_relname_nsp_index"),
+        ("create schema {}", "pg_namespace_nspname_index"),
+        ("create schema if not exists {}", "pg_namespace_nspname_index"),
+    ],
+)
+def test_two_create_it_at_once(db, connect, create, index):
+    """[PUB: embulk-output-jdbc#243, terraform-provider-redshift#139]"""
+    other, create = connect(), create.format(f"{db.schema}_twice")
     db.run("begin")
     db.run(create)
     refused = []
@@ -32,7 +44,27 @@ def test_two_create_the_same_table(db, connect):
     time.sleep(0.2)
     db.run("commit")
     waiting.join()
-    assert (refused[0]["C"], refused[0]["M"]) == ("42P07", 'Relation "t" already exists')
+    assert (refused[0]["C"], refused[0]["M"]) == (
+        "23505",
+        f'duplicate key violates unique constraint "{index}" '
+        "(possibly caused by concurrent transaction conflict)",
+    )
+
+
+def test_created_again(db):
+    """A table that is there, committed or of the same transaction."""
+    db.run("create table t (a int)")
+    for again in (
+        "create table t (a int)",
+        "create table t as select 1 as a",
+        "create view t as select 1 as a",
+    ):
+        error = db.error(again)
+        assert (error["C"], error["M"]) == ("42P07", 'Relation "t" already exists')
+    db.run("begin")
+    db.run("create table u (a int)")
+    db.refused("create table u (a int)", 'Relation "u" already exists')
+    db.run("rollback")
 
 
 def test_vacuum_needs_no_transaction(db):
@@ -154,6 +186,20 @@ def test_a_table_that_the_snapshot_lacks_is_error_1018(db, connect):
     assert db.run("select * from w") == [(2,), (2,)]
 
 
+def test_the_catalog_bears_tables_that_are_dropped_meanwhile(db, connect):
+    """dbt asks for columns and sizes while other sessions drop tables. [ADP:adapters.sql]"""
+    other = connect()
+    db.run("create table t as select 1 as a")
+    db.run(f"create view v as select a from {db.schema}.t with no schema binding")
+    db.run("begin")
+    db.run("select 1")
+    other.run("drop table t")
+    where = f"table_schema = '{db.schema}'"
+    db.run(f"select column_name from information_schema.columns where {where}")
+    db.run(f'select "table" from svv_table_info where "schema" = \'{db.schema}\'')
+    db.run("commit")
+
+
 def test_lock_waits_for_the_other_transaction(db, connect):
     """[DG:r_LOCK]: blocks readers too, until the end."""
     other = connect()
@@ -199,6 +245,7 @@ def test_session_settings(db):
     """[ADP:connections.py]"""
     db.run("set query_group to 'loads'")
     assert db.run("show query_group") == [("loads",)]
+    assert db.value("select current_setting('query_group')") == "loads"
     db.run("set statement_timeout to 0")
     db.run("reset query_group")
     db.refused("set enable_case_sensitive_identifier to true", "not supported")
@@ -254,17 +301,42 @@ def test_statement_log(db, cluster):
     assert insert.duration >= 0
 
 
-def test_inserts_show_in_sys_query_detail(db):
-    """What dbt's freshness by metadata reads. [ADP:relation_last_modified.sql]"""
-    db.run("create table t (a int)")
-    db.run("insert into t values (1)")
-    assert (
-        db.value(
-            "select count(*) from sys_query_detail where step_name = 'insert' "
-            "and table_id = 't'::regclass::oid"
-        )
-        == 1
+def test_query_history(db):
+    """[AWS:SYS_QUERY_HISTORY]"""
+    db.run("set query_group to 'nightly'")
+    db.run("/* a comment */ create table t as select 1 as a")
+    db.run("insert into t values (2), (3)")
+    db.error("select b from t")
+    db.run("reset query_group")
+    db.run("select a from t")
+    mine = (
+        "select trim(query_type), trim(status), trim(query_label), returned_rows, "
+        "trim(query_text) from sys_query_history where session_id = "
+        f"{db.value('select pg_backend_pid()')} order by query_id"
     )
+    rows = db.run(mine)
+    assert rows[-6:-1] == [
+        ("CTAS", "success", "nightly", 1, "/* a comment */ create table t as select 1 as a"),
+        ("INSERT", "success", "nightly", 2, "insert into t values (2), (3)"),
+        ("SELECT", "failed", "nightly", 0, "select b from t"),
+        ("UTILITY", "success", "nightly", 0, "reset query_group"),
+        ("SELECT", "success", "default", 3, "select a from t"),
+    ]
+    assert db.run(mine)[: len(rows)] == rows
+
+
+@pytest.mark.parametrize("fill", ["create table t (a int)", "create table t as select 1 as a"])
+def test_inserts_show_in_sys_query_detail(db, fill):
+    """What dbt's freshness by metadata reads. [ADP:relation_last_modified.sql]"""
+    db.run(fill)
+    if " as " not in fill:
+        db.run("insert into t values (1)")
+    count = (
+        "select count(*) from pg_class as c join pg_namespace as ns on ns.oid = c.relnamespace "
+        "join sys_query_detail as qd on qd.table_id = c.oid where qd.step_name = 'insert' "
+        f"and c.relname = 't' and ns.nspname = '{db.schema}'"
+    )
+    assert db.value(count) == 1
 
 
 # Faults

@@ -9,59 +9,10 @@ create table pg_redshift.table_attributes (
     encodings jsonb not null,
     backup boolean not null
 );
-create sequence pg_redshift.constraint_ids start 1000000;
-create table pg_redshift.constraints (
-    oid bigint primary key default nextval('pg_redshift.constraint_ids'),
-    relid oid not null,
-    name text not null,
-    type "char" not null,
-    columns text[] not null,
-    referenced oid,
-    referenced_columns text[] not null
-);
 create sequence pg_redshift.late_binding_view_ids;
 create table pg_redshift.late_binding_views (relid oid primary key, function text not null);
 grant select on all tables in schema pg_redshift to public;
 grant usage on all sequences in schema pg_redshift to public;
-
-create function pg_redshift.keep_constraint(target oid, document jsonb) returns void
-language plpgsql security definer as $$
-declare
-    kept text[] := array(select jsonb_array_elements_text(document -> 'columns'));
-    missing text;
-begin
-    select k into missing from unnest(kept) as k
-    where not exists (
-        select from pg_attribute as a where a.attrelid = target and a.attname = k
-    );
-    if missing is not null then
-        raise exception 'column "%" named in key does not exist', missing using errcode = '42703';
-    end if;
-    if document ->> 'type' = 'p' and exists (
-        select from pg_redshift.constraints as c where c.relid = target and c.type = 'p'
-    ) then
-        raise exception 'multiple primary keys for table "%" are not allowed',
-            (select relname from pg_class where oid = target) using errcode = '42P16';
-    end if;
-    insert into pg_redshift.constraints (
-        relid, name, type, columns, referenced, referenced_columns
-    )
-    select
-        target,
-        coalesce(
-            document ->> 'name',
-            (select relname from pg_class where oid = target) || case document ->> 'type'
-                when 'p' then '_pkey'
-                when 'u' then '_' || array_to_string(kept, '_') || '_key'
-                else '_' || array_to_string(kept, '_') || '_fkey'
-            end
-        ),
-        (document ->> 'type')::"char",
-        kept,
-        (document ->> 'table')::regclass::oid,
-        array(select jsonb_array_elements_text(coalesce(document -> 'references', '[]')));
-end
-$$;
 
 create function pg_redshift.keep_attributes(target oid, document jsonb) returns void
 language plpgsql security definer as $$
@@ -93,7 +44,8 @@ begin
     loop
         perform pg_redshift.keep_attributes(command.objid, document);
         perform pg_redshift.keep_constraint(command.objid, c)
-        from jsonb_array_elements(document -> 'constraints') as c;
+        from jsonb_array_elements(document -> 'constraints') as c
+        order by c ->> 'type' = 'f';
         select k into missing
         from (
             select document ->> 'distkey' as k
@@ -106,6 +58,22 @@ begin
             raise exception 'column "%" named in key does not exist', missing
                 using errcode = '42703';
         end if;
+        select format('Column "%s" has unsupported type "%s".', a.attname, a.atttypid::regtype)
+        into missing
+        from pg_attribute as a
+        where a.attrelid = command.objid and a.attnum > 0 and a.atttypid not in (
+            select t::regtype from unnest(array[
+                'boolean', 'smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision',
+                'date', 'timestamp', 'timestamptz', 'time', 'timetz', 'interval', 'bpchar',
+                'varchar', 'text', 'super'
+            ]) as t
+        );
+        if missing is not null then
+            raise exception '%', missing using errcode = '0A000';
+        end if;
+        if tg_tag = 'CREATE TABLE AS' then
+            perform pg_redshift.note_insert(command.objid);
+        end if;
         update pg_attribute set atttypid = 'varchar'::regtype, atttypmod = 65539
         where attrelid = command.objid and attnum > 0
             and (atttypid = 'text'::regtype
@@ -117,41 +85,48 @@ create event trigger pg_redshift_create on ddl_command_end
     when tag in ('CREATE TABLE', 'CREATE TABLE AS')
     execute function pg_redshift.on_create();
 
+-- What goes with a dropped table or column. The proxy marks statements that say CASCADE.
 create function pg_redshift.on_drop() returns event_trigger language plpgsql
 security definer as $$
 declare
-    dropped oid[] := array(
-        select objid from pg_event_trigger_dropped_objects() where classid = 'pg_class'::regclass
-    );
-    name text;
+    cascades boolean := current_query() like '/*redshift:cascade*/%';
+    dropped oid[];
+    names text[];
+    item record;
 begin
+    select array_agg(objid), array_agg(object_name) into dropped, names
+    from pg_event_trigger_dropped_objects()
+    where classid = 'pg_class'::regclass and objsubid = 0 and object_type <> 'index';
+    perform pg_redshift.drop_keys_of_tables(dropped, names, cascades);
+    for item in
+        select objid, objsubid::smallint as number, address_names[3] as name
+        from pg_event_trigger_dropped_objects()
+        where classid = 'pg_class'::regclass and objsubid > 0
+    loop
+        if exists (
+            select from pg_redshift.table_attributes
+            where relid = item.objid and distkey = item.name
+        ) then
+            raise exception 'cannot drop distkey column "%"', item.name using errcode = '0A000';
+        elsif exists (
+            select from pg_redshift.table_attributes
+            where relid = item.objid and item.name = any (sortkey)
+        ) then
+            raise exception 'cannot drop sortkey column "%"', item.name using errcode = '0A000';
+        end if;
+        perform pg_redshift.drop_keys_of_column(item.objid, item.number, item.name, cascades);
+    end loop;
+    perform pg_redshift.drop_materialized_views(dropped);
     delete from pg_redshift.table_attributes where relid = any (dropped);
-    delete from pg_redshift.constraints where relid = any (dropped) or referenced = any (dropped);
-    for name in
+    for item in
         delete from pg_redshift.late_binding_views where relid = any (dropped) returning function
     loop
-        execute format('drop function if exists pg_redshift.%I()', name);
+        execute format('drop function if exists pg_redshift.%I()', item.function);
     end loop;
 end
 $$;
 create event trigger pg_redshift_drop on sql_drop execute function pg_redshift.on_drop();
 
-create procedure pg_redshift.add_constraint(target text, document text)
-language plpgsql security definer as $$
-begin
-    perform pg_redshift.keep_constraint(target::regclass, document::jsonb);
-end
-$$;
-create procedure pg_redshift.drop_constraint(target text, constraint_name text)
-language plpgsql security definer as $$
-begin
-    delete from pg_redshift.constraints
-    where relid = target::regclass and name = constraint_name;
-    if not found then
-        raise exception 'constraint "%" does not exist', constraint_name using errcode = '42704';
-    end if;
-end
-$$;
 create procedure pg_redshift.alter_attributes(target text, document text)
 language plpgsql security definer as $$
 declare
@@ -219,86 +194,46 @@ language sql stable as $$
     join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
 $$;
 
--- The proxy puts these two in the place of the catalog's own.
+-- The proxy puts this in the place of the catalog's own.
 create view pg_redshift.pg_attribute as
-select * from pg_catalog.pg_attribute as a
-where not exists (select from pg_redshift.late_binding_views as l where l.relid = a.attrelid);
-create view pg_redshift.pg_constraint as
 select
-    c.oid, c.name::name as conname, t.relnamespace as connamespace, c.type as contype,
-    false as condeferrable, false as condeferred, c.relid as conrelid,
-    coalesce(c.referenced, 0::oid) as confrelid,
-    array(
-        select a.attnum from unnest(c.columns) with ordinality as k (name, place)
-        join pg_catalog.pg_attribute as a on a.attrelid = c.relid and a.attname = k.name
-        order by k.place
-    ) as conkey,
-    array(
-        select a.attnum from unnest(c.referenced_columns) with ordinality as k (name, place)
-        join pg_catalog.pg_attribute as a on a.attrelid = c.referenced and a.attname = k.name
-        order by k.place
-    ) as confkey
-from pg_redshift.constraints as c
-join pg_class as t on t.oid = c.relid;
-grant select on pg_redshift.pg_attribute, pg_redshift.pg_constraint to public;
+    a.*,
+    coalesce(t.distkey = a.attname, false) as attisdistkey,
+    coalesce(array_position(t.sortkey, a.attname::text), 0) as attsortkeyord
+from pg_catalog.pg_attribute as a
+left join pg_redshift.table_attributes as t on t.relid = a.attrelid
+where not exists (select from pg_redshift.late_binding_views as l where l.relid = a.attrelid);
+grant select on pg_redshift.pg_attribute to public;
 
--- information_schema: a late-binding view has no columns, keys are the recorded ones, and a
--- materialized view is a view whose text says so.
+-- information_schema: a late-binding view has no columns, and no string is TEXT.
 do $do$
 begin
     execute format(
-        'create or replace view information_schema.columns as select c.* from (%s) as c where not '
-        'exists (select from pg_redshift.late_binding_views as l where l.relid = format(''%%I.%%I'''
-        ', c.table_schema, c.table_name)::regclass)',
+        'create or replace view information_schema.columns as select %s from (%s) as c where not '
+        'exists (select from pg_redshift.late_binding_views as l join pg_class as r on r.oid = '
+        'l.relid join pg_namespace as n on n.oid = r.relnamespace where n.nspname = '
+        'c.table_schema and r.relname = c.table_name)',
+        (
+            select string_agg(
+                case attname
+                    when 'data_type' then '(case when data_type = ''text'' then '
+                        '''character varying'' else data_type end)'
+                        '::information_schema.character_data as data_type'
+                    when 'character_maximum_length' then '(case when data_type in (''text'', '
+                        '''character varying'') then coalesce(character_maximum_length, 65535) '
+                        'else character_maximum_length end)::information_schema.cardinal_number '
+                        'as character_maximum_length'
+                    else quote_ident(attname)
+                end,
+                ', ' order by attnum
+            )
+            from pg_catalog.pg_attribute
+            where attrelid = 'information_schema.columns'::regclass and attnum > 0
+        ),
         rtrim(pg_get_viewdef('information_schema.columns'::regclass), ';')
-    );
-    execute format(
-        'create or replace view information_schema.views as %s union all select '
-        'current_database()::information_schema.sql_identifier, '
-        'schemaname::information_schema.sql_identifier, '
-        'matviewname::information_schema.sql_identifier, '
-        '(''create materialized view '' || matviewname || '' as '' || definition)'
-        '::information_schema.character_data, '
-        '''NONE''::information_schema.character_data, ''NO''::information_schema.yes_or_no, '
-        '''NO''::information_schema.yes_or_no, ''NO''::information_schema.yes_or_no, '
-        '''NO''::information_schema.yes_or_no, ''NO''::information_schema.yes_or_no '
-        'from pg_matviews',
-        rtrim(pg_get_viewdef('information_schema.views'::regclass), ';')
     );
 end
 $do$;
-create or replace view information_schema.table_constraints as
-select
-    current_database()::information_schema.sql_identifier as constraint_catalog,
-    n.nspname::information_schema.sql_identifier as constraint_schema,
-    c.name::information_schema.sql_identifier as constraint_name,
-    current_database()::information_schema.sql_identifier as table_catalog,
-    n.nspname::information_schema.sql_identifier as table_schema,
-    t.relname::information_schema.sql_identifier as table_name,
-    (case c.type when 'p' then 'PRIMARY KEY' when 'u' then 'UNIQUE' else 'FOREIGN KEY' end)
-        ::information_schema.character_data as constraint_type,
-    'NO'::information_schema.yes_or_no as is_deferrable,
-    'NO'::information_schema.yes_or_no as initially_deferred,
-    'NO'::information_schema.yes_or_no as enforced,
-    null::information_schema.yes_or_no as nulls_distinct
-from pg_redshift.constraints as c
-join pg_class as t on t.oid = c.relid
-join pg_namespace as n on n.oid = t.relnamespace;
-create or replace view information_schema.key_column_usage as
-select
-    current_database()::information_schema.sql_identifier as constraint_catalog,
-    n.nspname::information_schema.sql_identifier as constraint_schema,
-    c.name::information_schema.sql_identifier as constraint_name,
-    current_database()::information_schema.sql_identifier as table_catalog,
-    n.nspname::information_schema.sql_identifier as table_schema,
-    t.relname::information_schema.sql_identifier as table_name,
-    k.name::information_schema.sql_identifier as column_name,
-    k.place::information_schema.cardinal_number as ordinal_position,
-    null::information_schema.cardinal_number as position_in_unique_constraint
-from pg_redshift.constraints as c
-join pg_class as t on t.oid = c.relid
-join pg_namespace as n on n.oid = t.relnamespace
-cross join unnest(c.columns) with ordinality as k (name, place);
 
 create function pg_redshift.row_count(target oid) returns bigint
 language plpgsql stable security definer as $$
@@ -307,6 +242,8 @@ declare
 begin
     execute format('select count(*) from %s', target::regclass) into total;
     return total;
+exception when undefined_table or syntax_error then  -- it was dropped meanwhile
+    return 0;
 end
 $$;
 
@@ -315,7 +252,7 @@ select
     current_database()::text as database,
     n.nspname::text as schema,
     c.oid::integer as table_id,
-    c.relname::text as "table",
+    coalesce(mv.relname, c.relname)::text as "table",
     (case when coalesce(a.encodings, '{}') = '{}' then 'Y, AUTO(ENCODE)' else 'Y' end) as encoded,
     case coalesce(a.diststyle, 'auto')
         when 'key' then 'KEY(' || a.distkey || ')'
@@ -347,8 +284,10 @@ select
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 left join pg_redshift.table_attributes as a on a.relid = c.oid
+left join pg_redshift.materialized_views as m on m.storage = c.oid
+left join pg_class as mv on mv.oid = m.relid
 cross join lateral (select pg_redshift.row_count(c.oid) as tbl_rows) as counted
-where c.relkind = 'r' and c.relpersistence = 'p'
+where c.relkind in ('r', 'm') and c.relpersistence = 'p'
     and n.nspname not in ('pg_catalog', 'information_schema', 'pg_redshift', 'pg_toast')
     and counted.tbl_rows > 0;
 
@@ -375,7 +314,7 @@ select
     null::varchar(128) as column_acl,
     col_description(c.oid, a.attnum)::varchar(256) as remarks
 from pg_catalog.pg_attribute as a
-join pg_class as c on c.oid = a.attrelid and c.relkind in ('r', 'v', 'm')
+join pg_class as c on c.oid = a.attrelid and c.relkind in ('r', 'v')
 join pg_namespace as n on n.oid = c.relnamespace
 left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
 left join pg_redshift.table_attributes as t on t.relid = c.oid
@@ -397,7 +336,7 @@ from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 cross join lateral aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) as g
 left join pg_roles as r on r.oid = g.grantee
-where c.relkind in ('r', 'v', 'm') and g.grantee <> c.relowner
+where c.relkind in ('r', 'v') and g.grantee <> c.relowner
     and lower(g.privilege_type) in
         ('select', 'insert', 'update', 'delete', 'references', 'truncate');
 
@@ -420,14 +359,16 @@ create function pg_redshift.show_tables(database text, schema text) returns tabl
         null::timestamp, null::timestamp, null::text,
         case
             when c.relkind = 'r' then 'REGULAR TABLE'
-            when c.relkind = 'm' then 'MATERIALIZED VIEW'
+            when exists (
+                select from pg_redshift.materialized_views as m where m.relid = c.oid
+            ) then 'MATERIALIZED VIEW'
             when exists (
                 select from pg_redshift.late_binding_views as l where l.relid = c.oid
             ) then 'LATE BINDING VIEW'
             else 'REGULAR VIEW'
         end
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'v', 'm') and n.nspname = $2
+    where c.relkind in ('r', 'v') and n.nspname = $2
 $$;
 create function pg_redshift.show_columns(database text, schema text, relation text)
 returns table (

@@ -56,19 +56,33 @@ $$;
 create function pg_catalog.date_trunc(part text, value date) returns timestamp
     language sql immutable strict as $$ select date_trunc($1, $2::timestamp) $$;
 
--- EXTRACT gives an integer for everything but TIMESTAMPTZ.
+-- EXTRACT gives the one part alone, of a fraction of a second its milliseconds or the
+-- microseconds after those, where DATE_PART gives all of the second. It gives an integer for
+-- everything but TIMESTAMPTZ.
 create function pg_redshift.date_part(part text, value timestamp) returns integer
-    language sql immutable as $$ select trunc(case part
-        when 'epoch' then extract(epoch from value) else pg_catalog.date_part(part, value)
-    end)::integer $$;
+    language sql immutable as $$ select case part
+        when 'epoch' then trunc(extract(epoch from value))
+        when 'milliseconds' then trunc(extract(milliseconds from value)) % 1000
+        when 'microseconds' then extract(microseconds from value) % 1000
+        else trunc(pg_catalog.date_part(part, value))
+    end::integer $$;
 create function pg_redshift.date_part(part text, value date) returns integer
     language sql immutable strict as $$ select pg_redshift.date_part($1, $2::timestamp) $$;
 create function pg_redshift.date_part(part text, value timestamptz) returns double precision
-    language sql stable strict as $$ select pg_catalog.date_part($1, $2) $$;
+    language sql stable strict as $$
+    select case part
+        when 'epoch' then pg_catalog.date_part(part, value)
+        else pg_redshift.date_part($1, $2::timestamp)
+    end
+$$;
 create function pg_redshift.date_part(part text, value time) returns integer
-    language sql immutable strict as $$ select trunc(pg_catalog.date_part($1, $2))::integer $$;
+    language sql immutable strict as $$ select pg_redshift.date_part($1, date 'epoch' + $2) $$;
 create function pg_redshift.date_part(part text, value interval) returns integer
-    language sql immutable strict as $$ select trunc(pg_catalog.date_part($1, $2))::integer $$;
+    language sql immutable strict as $$ select case part
+        when 'milliseconds' then trunc(extract(milliseconds from value)) % 1000
+        when 'microseconds' then extract(microseconds from value) % 1000
+        else trunc(pg_catalog.date_part($1, $2))
+    end::integer $$;
 
 create function pg_catalog.convert_timezone(target text, value timestamp) returns timestamp
     language sql stable strict as $$ select value at time zone 'UTC' at time zone target $$;
@@ -235,52 +249,3 @@ create function pg_catalog.pg_last_copy_count() returns bigint language sql stab
 $$;
 create function pg_catalog.pg_last_query_id() returns integer language sql stable
     as $$ select -1 $$;
-
--- VARCHAR(n) and CHAR(n) count bytes: their length coercions are replaced in pg_cast.
-create function pg_redshift.too_long(value text, bytes integer, kind text) returns text
-language plpgsql immutable as $$
-begin
-    raise exception 'value too long for type %(%)', kind, bytes using errcode = '22001';
-end
-$$;
-create function pg_redshift.cut(value text, bytes integer) returns text
-language plpgsql immutable strict as $$
-declare
-    short text := left(value, bytes);
-begin
-    while octet_length(short) > bytes loop
-        short := left(short, -1);
-    end loop;
-    return short;
-end
-$$;
-create function pg_redshift.to_varchar(value varchar, typmod integer, is_explicit boolean)
-returns varchar language sql immutable strict as $$
-    select case
-        when $2 < 4 or octet_length($1) <= $2 - 4 then $1
-        when $3 then pg_redshift.cut($1, $2 - 4)
-        when octet_length(rtrim($1, ' ')) <= $2 - 4 then pg_redshift.cut($1, $2 - 4)
-        else pg_redshift.too_long($1, $2 - 4, 'character varying')
-    end
-$$;
-create function pg_redshift.to_char(value bpchar, typmod integer, is_explicit boolean)
-returns bpchar language sql immutable strict as $$
-    select pg_catalog.bpchar(case
-        when $2 < 4 or octet_length($1) <= $2 - 4 then $1
-        when $3 then pg_redshift.cut($1::text, $2 - 4)::bpchar
-        when octet_length(rtrim($1::text, ' ')) <= $2 - 4 then $1
-        else pg_redshift.too_long($1::text, $2 - 4, 'character')::bpchar
-    end, $2 - octet_length($1) + char_length($1), $3)
-$$;
-update pg_cast set castfunc = 'pg_redshift.to_varchar'::regproc
-where castsource = 'varchar'::regtype and casttarget = 'varchar'::regtype;
-update pg_cast set castfunc = 'pg_redshift.to_char'::regproc
-where castsource = 'bpchar'::regtype and casttarget = 'bpchar'::regtype;
-
--- A boolean cannot be cast to a string: nobody may call the function that would do it, which
--- fails a statement even if it reads no row. The proxy words the error as Redshift does.
-create function pg_redshift.boolean_to_varchar(value boolean) returns text
-    language sql immutable strict as $$ select case when $1 then 'true' else 'false' end $$;
-revoke execute on function pg_redshift.boolean_to_varchar(boolean) from public;
-update pg_cast set castfunc = 'pg_redshift.boolean_to_varchar'::regproc
-where castsource = 'boolean'::regtype and casttarget in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype);

@@ -24,17 +24,37 @@ create table pg_redshift.inserts (
     start_time timestamp, end_time timestamp
 );
 
+create table pg_redshift.queries (
+    user_id integer, query_id integer default nextval('pg_redshift.query_ids'), query_label text,
+    session_id integer, query_type text, start_time timestamp, duration double precision,
+    error_message text, returned_rows bigint, query_text text
+);
+create function pg_redshift.keep_query(
+    name text, label text, session integer, type text, started double precision,
+    duration double precision, error text, returned bigint, text text
+) returns void language sql as $$
+    insert into pg_redshift.queries (
+        user_id, query_label, session_id, query_type, start_time, duration, error_message,
+        returned_rows, query_text
+    ) values (
+        (select usesysid::integer from pg_user where usename = name), label, session, type,
+        to_timestamp(started) at time zone 'UTC', duration, error, returned, text
+    )
+$$;
+
 create function pg_redshift.sees(owner integer) returns boolean language sql stable
     as $$ select owner = (select usesysid from pg_user where usename = current_user)::integer
         or pg_has_role(current_user, 'pg_read_all_data', 'member') $$;
 
-create function pg_redshift.note_insert(target text) returns void
+create function pg_redshift.note_insert(target oid) returns void
 language sql security definer as $$
     insert into pg_redshift.inserts (user_id, table_id, start_time, end_time)
-    select usesysid::integer, to_regclass($1)::oid::integer, statement_timestamp()::timestamp,
+    select usesysid::integer, $1::integer, statement_timestamp()::timestamp,
         statement_timestamp()::timestamp
     from pg_user where usename = session_user
 $$;
+create function pg_redshift.note_insert(target text) returns void
+    language sql as $$ select pg_redshift.note_insert(to_regclass($1)::oid) $$;
 
 create view pg_catalog.stl_load_errors as
 select
@@ -86,6 +106,19 @@ select
     end_time
 from pg_redshift.inserts where pg_redshift.sees(user_id);
 
+create view pg_catalog.sys_query_history as
+select
+    user_id, query_id::bigint + 100000 as query_id, query_label::char(320) as query_label,
+    0::bigint as transaction_id, session_id, current_database()::char(128) as database_name,
+    query_type::char(32) as query_type,
+    (case when error_message is null then 'success' else 'failed' end)::char(10) as status,
+    false as result_cache_hit, start_time, start_time + duration * interval '1 second' as end_time,
+    (duration * 1000000)::bigint as elapsed_time, 0::bigint as queue_time,
+    (duration * 1000000)::bigint as execution_time,
+    coalesce(error_message, '')::char(512) as error_message,
+    coalesce(returned_rows, 0) as returned_rows, query_text::char(4000) as query_text
+from pg_redshift.queries where pg_redshift.sees(user_id);
+
 grant select on all tables in schema pg_redshift to public;
 revoke insert, update, delete, truncate on all tables in schema pg_redshift from public;
 create view pg_catalog.stv_db_isolation_level as
@@ -99,6 +132,6 @@ from pg_database where datname = current_database();
 
 grant select on
     stl_load_errors, stl_load_commits, sys_load_history, sys_load_detail, sys_load_error_detail,
-    sys_query_detail, stv_db_isolation_level, svv_table_info, svv_external_columns,
+    sys_query_detail, sys_query_history, stv_db_isolation_level, svv_table_info, svv_external_columns,
     svv_redshift_columns, svv_relation_privileges
 to public;

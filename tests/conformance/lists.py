@@ -1,0 +1,23 @@
+"""What cannot be asked of the stand-in, and what it is known to fail. Keys begin a test's id."""
+
+PACKAGE = "dbt-redshift==1.11.2"
+NEEDS = ("dbt-core>=1.11,<1.12", "dbt-tests-adapter>=1.20,<1.21", "pytest>=8,<9", "pytest-xdist")
+
+# Test or folder: the reason why it does not apply.
+NOT_APPLICABLE: dict[str, str] = {
+    "test_auth_method.py::TestIAM": "signs in through AWS IAM",
+    "test_auth_method.py::TestIam": "signs in through AWS IAM Identity Center",
+    "adapter/empty/test_empty.py::TestRedshiftEmptySeedFlag": "needs dbt-core 1.12: seed --empty",
+    "adapter/cross_database/": "needs a second database",
+    "adapter/hyphenated_database/": "needs a second database",
+}
+
+# Test: the reason why it fails.
+EXPECTED_FAILURES: dict[str, str] = {
+    "adapter/test_relation_name.py::TestAdapterDDL::test_long_name_succeeds": (
+        "PostgreSQL's names end at 63 bytes"
+    ),
+    "adapter/test_late_binding_view.py::TestLateBindingView": (
+        "a late-binding view's sources must exist when it is created"
+    ),
+}

@@ -1,0 +1,37 @@
+"""What `python -m tests.conformance.run` makes of the outcome of dbt-redshift's tests."""
+
+import json
+
+import pytest
+
+from tests.conformance import run
+
+
+@pytest.fixture(autouse=True)
+def listed(monkeypatch):
+    monkeypatch.setattr(run, "EXPECTED_FAILURES", {"a.py::Known": "a known gap"})
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "is_good", "text"),
+    [
+        ({"a.py::T::x": "passed", "a.py::Known::x": "failed"}, True, "1 of 2 applying"),
+        ({"a.py::T::x": "failed"}, False, "FAILS: a.py::T::x"),
+        ({"a.py::Known::x": "passed"}, False, "PASSES, and is listed"),
+        ({"a.py::T::x": "passed", "a.py::T::y": "skipped"}, True, "(100.0 %); 1 are skipped"),
+    ],
+)
+def test_only_listed_tests_may_fail_and_they_must(capsys, outcomes, is_good, text):
+    assert run.report(outcomes, {}) is is_good
+    assert text in capsys.readouterr().out
+
+
+def test_the_worst_phase_of_a_test_counts(tmp_path):
+    """A test has three: what it sets up, itself, what it tears down."""
+    phases = [("x", "passed"), ("x", "failed"), ("x", "passed"), ("y", "passed"), ("y", "skipped")]
+    lines = [
+        json.dumps({"test": f"tests/functional/{test}", "outcome": outcome, "text": "why"})
+        for test, outcome in phases
+    ]
+    (tmp_path / "results").write_text("\n".join(lines))
+    assert run.read(tmp_path / "results") == ({"x": "failed", "y": "skipped"}, {"x": "why"})
