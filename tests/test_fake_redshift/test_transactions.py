@@ -186,6 +186,20 @@ def test_a_table_that_the_snapshot_lacks_is_error_1018(db, connect):
     assert db.run("select * from w") == [(2,), (2,)]
 
 
+def test_the_catalog_bears_tables_that_are_dropped_meanwhile(db, connect):
+    """dbt asks for columns and sizes while other sessions drop tables. [ADP:adapters.sql]"""
+    other = connect()
+    db.run("create table t as select 1 as a")
+    db.run(f"create view v as select a from {db.schema}.t with no schema binding")
+    db.run("begin")
+    db.run("select 1")
+    other.run("drop table t")
+    where = f"table_schema = '{db.schema}'"
+    db.run(f"select column_name from information_schema.columns where {where}")
+    db.run(f'select "table" from svv_table_info where "schema" = \'{db.schema}\'')
+    db.run("commit")
+
+
 def test_lock_waits_for_the_other_transaction(db, connect):
     """[DG:r_LOCK]: blocks readers too, until the end."""
     other = connect()
