@@ -76,7 +76,7 @@ def run(
     results.unlink(missing_ok=True)
     command = [
         *(python, "-m", "pytest", "--quiet", "--no-header", "--no-summary", "--tb=short"),
-        *("-p", "no:cacheprovider", "-p", "no:warnings"),
+        *("--override-ini=addopts=", "-p", "no:cacheprovider", "-p", "no:warnings"),
         *("--numprocesses", str(processes), "--dist", "loadscope"),
         *(f"--deselect={_TESTS}{test}" for test in NOT_APPLICABLE),
         *(_TESTS + test for test in tests or [""]),

@@ -273,14 +273,15 @@ def test_created_from_a_query_strings_are_varchar(db):
     db.run("insert into t values ('more', 'text', 'xx')")
 
 
-def test_strings_of_a_view_are_varchar(db):
-    """No column is TEXT. [DG:r_Character_types]"""
+def test_types_as_the_catalog_shows_them(db):
+    """No column is TEXT, and one of SUPER is of that. [DG:r_Character_types, r_SUPER_type]"""
     db.run("create view v as select 'x' as a, 'z'::varchar(7) as b, 'y'::varchar as c")
+    db.run("create table t (d super)")
     columns = db.run(
         "select data_type, character_maximum_length from information_schema.columns "
-        f"where table_schema = '{db.schema}' order by ordinal_position"
+        f"where table_schema = '{db.schema}' order by table_name desc, ordinal_position"
     )
-    assert columns == [("character varying", n) for n in (65535, 7, 65535)]
+    assert columns == [*(("character varying", n) for n in (65535, 7, 65535)), ("super", None)]
 
 
 def test_create_table_as_keeps_no_constraints(db):

@@ -205,7 +205,7 @@ left join pg_redshift.table_attributes as t on t.relid = a.attrelid
 where not exists (select from pg_redshift.late_binding_views as l where l.relid = a.attrelid);
 grant select on pg_redshift.pg_attribute to public;
 
--- information_schema: a late-binding view has no columns, and no string is TEXT.
+-- information_schema: a late-binding view has no columns, no string is TEXT, and SUPER is SUPER.
 do $do$
 begin
     execute format(
@@ -216,8 +216,8 @@ begin
         (
             select string_agg(
                 case attname
-                    when 'data_type' then '(case when data_type = ''text'' then '
-                        '''character varying'' else data_type end)'
+                    when 'data_type' then '(case data_type when ''text'' then '
+                        '''character varying'' when ''jsonb'' then ''super'' else data_type end)'
                         '::information_schema.character_data as data_type'
                     when 'character_maximum_length' then '(case when data_type in (''text'', '
                         '''character varying'') then coalesce(character_maximum_length, 65535) '
