@@ -22,6 +22,7 @@ from psycopg import sql
 from .backend import Backends
 from .copy_serve import ERROR_STYLES
 from .faults import Faults
+from .long_names import LongNames
 from .names import DATABASE
 from .postgres import PostgresServer, is_open_to_all
 from .server import LoggedStatement, Proxy, Settings, socket_path
@@ -213,6 +214,7 @@ class FakeRedshift:
             log=self._log,
             faults=self.faults,
             statements=self.statements,
+            names=LongNames(self._folder / "long_names.json"),
             threads=self._threads,
             on_statement=self._on_statement,
             tls=self._tls,

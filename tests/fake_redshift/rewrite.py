@@ -121,7 +121,7 @@ def check_identifier(name: str) -> None:
         raise RedshiftError(f'identifier "{name}" is longer than 127 bytes', "42622")
     if size > _IDENTIFIER_LIMIT:
         raise RedshiftError(
-            f'identifier "{name}" is longer than 63 bytes, the limit of this stand-in for Redshift',
+            f'identifier "{name}" is longer than 63 bytes, and not of word characters alone',
             "42622",
         )
 

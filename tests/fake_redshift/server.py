@@ -18,6 +18,7 @@ from . import copy_serve, wire
 from .backend import Backend, Backends
 from .errors import RedshiftError
 from .faults import NOT_IN_SNAPSHOT, Faults
+from .long_names import LongNames
 from .plan import Plan, make_plan
 from .postgres import PORT
 from .system_log import SystemLog
@@ -73,6 +74,7 @@ class Settings:
     log: SystemLog
     faults: Faults
     statements: list[LoggedStatement]
+    names: LongNames
     threads: ThreadPoolExecutor
     on_statement: Callable[[LoggedStatement], None] | None = None
     tls: ssl.SSLContext | None = None
@@ -245,7 +247,7 @@ class Session:
         elif message.kind in (b"C", b"I", b"s"):
             message = self._complete(message)
         if not self._silent:
-            self._writer.write(message.encode())
+            self._writer.write(self.settings.names.lengthened(message).encode())
 
     def _complete(self, message: Message) -> Message:
         if message.kind != b"C":
@@ -263,7 +265,8 @@ class Session:
         return wire.command_complete(shown)
 
     def _entry(self, sql: str) -> LoggedStatement:
-        return LoggedStatement(self.pid, sql.strip(), user=self.user, query_group=self._query_group)
+        sql = self.settings.names.lengthen(sql.strip())
+        return LoggedStatement(self.pid, sql, user=self.user, query_group=self._query_group)
 
     def begin_statement(self, plan: Plan) -> _Running:
         """Write a statement that is about to run to the log."""
@@ -314,6 +317,7 @@ class Session:
         name, at = wire.split_cstring(message.body)
         sql, at = wire.split_cstring(message.body, at)
         try:
+            sql = self.settings.names.shorten(sql)
             plan = await self._plan_one(sql)
         except RedshiftError as error:
             await self._refuse(error, sql)
@@ -387,7 +391,7 @@ class Session:
         sql, _ = wire.split_cstring(message.body)
         self._failed = False
         try:
-            statements = split(sql)
+            statements = split(self.settings.names.shorten(sql))
             if not statements:
                 self._writer.write(Message(b"I", b"").encode())
             for statement in statements:
@@ -542,7 +546,8 @@ class Session:
 
     def _send_error(self, error: RedshiftError, severity: str = "ERROR") -> None:
         fields = error.fields() | {"S": severity}
-        self._writer.write(wire.fields(b"E", fields).encode())
+        message = self.settings.names.lengthened(wire.fields(b"E", fields))
+        self._writer.write(message.encode())
 
     async def _set_pending_copy_id(self) -> None:
         """A load that failed on its data is the session's last one even after its rollback."""

@@ -258,9 +258,34 @@ def test_collation(db):
 
 
 def test_names_are_limited(db):
-    """127 bytes; the stand-in stops at PostgreSQL's 63 rather than cut. [DG:r_names]"""
+    """To 127 bytes. [DG:r_names]"""
     db.refused(f"create table {'x' * 128} (a int)", "127 bytes")
-    db.refused(f"create table {'x' * 64} (a int)", "63 bytes")
+    db.refused(f'create table "{"x y" * 22}" (a int)', "63 bytes")
+
+
+@pytest.mark.parametrize("size", [63, 64, 127])
+def test_long_names(db, cluster, size):
+    """Each is a name of its own, and the catalog and messages have it in full. [DG:r_names]"""
+    table, other = "x" * (size - 1) + "1", "X" * (size - 1) + "2"
+    column = "c" * size
+    db.run(f"create table {table} ({column} int)")
+    db.run(f'create table "{other}" as select 7 as {column}')
+    db.run(f"insert into {table} select 2 * {column} from {other}")
+    assert db.run(f"select {column} from {table}") == [(14,)]
+    found = "select table_name from information_schema.tables where table_name"
+    assert db.run(f"{found} in ('{table}', '{other.lower()}') order by 1") == [
+        (table,),
+        (other.lower(),),
+    ]
+    assert db.run(f"{found} = '{table[:63]}'") == ([(table,)] if size == 63 else [])
+    assert db.run(
+        f"select attname, 'a {table}' from pg_attribute as a, pg_class as c"
+        f" where a.attrelid = c.oid and c.relname = '{table}' and a.attnum > 0"
+    ) == [(column, f"a {table}")]
+    db.refused(f"drop view {table}", table)
+    assert any(table in statement.sql for statement in cluster.statements)
+    db.run(f"drop table {table}")
+    db.run(f"drop table {other}")
 
 
 def test_created_from_a_query_strings_are_varchar(db):
