@@ -175,3 +175,18 @@ def test_altering_locks_the_table(parent, connect):
     parent.run("commit")
     assert done.wait(5)
     reader.join()
+
+
+def test_dropping_a_referenced_table_locks_the_other(parent, connect):
+    """Their foreign key is taken from the other, as in PostgreSQL; AWS does not say."""
+    other = connect()
+    parent.run("alter table child add foreign key (parent_id) references parent")
+    other.run("begin")
+    other.run("select * from child")
+    done = threading.Event()
+    dropper = threading.Thread(target=lambda: (parent.run("drop table parent cascade"), done.set()))
+    dropper.start()
+    assert not done.wait(0.3)
+    other.run("commit")
+    assert done.wait(5)
+    dropper.join()

@@ -125,7 +125,8 @@ begin
 end
 $$;
 
--- Refuse to drop `what` if one of these foreign keys depends on it, or drop them too.
+-- Refuse to drop `what` if one of these foreign keys depends on it, or drop them too. To drop a
+-- foreign key locks its table, as in the PostgreSQL that Redshift comes from.
 create function pg_redshift.drop_dependents(what text, keys bigint[], cascades boolean)
 returns void language plpgsql security definer as $$
 declare
@@ -147,6 +148,7 @@ begin
                     ),
                     hint = 'Use DROP ... CASCADE to drop the dependent objects too.';
         end if;
+        execute format('lock table %s', dependent.holder);
     end loop;
     delete from pg_redshift.constraints where oid = any (keys);
 end
