@@ -106,6 +106,19 @@ def test_dropping_a_key_that_a_foreign_key_needs(parent):
     parent.refused("alter table parent drop constraint parent_pkey then", "syntax error")
 
 
+def test_a_nullable_column_is_no_primary_key(db):
+    """In CREATE TABLE its columns become NOT NULL; ALTER TABLE wants them so.
+    [DG:r_ALTER_TABLE; PUB: dbt_constraints#25]"""
+    db.run("create table t (a int, b int not null)")
+    text = "can not make a nullable column a primary key"
+    db.refused("alter table t add primary key (a)", text)
+    db.refused("alter table t add constraint both primary key (b, a)", text)
+    db.run("alter table t add unique (a)")
+    db.run("alter table t add primary key (b)")
+    db.run("create table u as select 1 as a")
+    db.refused("alter table u add primary key (a)", text)
+
+
 def test_a_constraint_name_is_taken_once(parent):
     parent.run("alter table child add constraint taken unique (id)")
     parent.refused("alter table child add constraint taken unique (code)", "already exists")

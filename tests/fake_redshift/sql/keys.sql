@@ -158,6 +158,14 @@ create procedure pg_redshift.add_constraint(target text, document text)
 language plpgsql security definer as $$
 begin
     execute format('lock table %s', target::regclass);
+    if document::jsonb ->> 'type' = 'p' and exists (
+        select from pg_catalog.pg_attribute as a
+        where a.attrelid = target::regclass and not a.attnotnull and a.attname in (
+            select jsonb_array_elements_text(document::jsonb -> 'columns')
+        )
+    ) then
+        raise exception 'can not make a nullable column a primary key' using errcode = '42P16';
+    end if;
     perform pg_redshift.keep_constraint(target::regclass, document::jsonb);
 end
 $$;
