@@ -1,7 +1,10 @@
 """What cannot be asked of the stand-in, and what it is known to fail. Keys begin a test's id."""
 
 PACKAGE = "dbt-redshift==1.11.2"
-NEEDS = ("dbt-core>=1.11,<1.12", "dbt-tests-adapter>=1.20,<1.21", "pytest>=8,<9", "pytest-xdist")
+NEEDS = (
+    *("dbt-core>=1.11,<1.12", "dbt-tests-adapter>=1.20,<1.21"),
+    *("pytest>=8,<9", "pytest-xdist", "pytest-mock", "freezegun"),
+)
 
 # Test or folder: the reason why it does not apply.
 NOT_APPLICABLE: dict[str, str] = {
@@ -14,6 +17,7 @@ NOT_APPLICABLE: dict[str, str] = {
 
 # Test or class: the reason why it fails.
 _LONG_NAMES = "PostgreSQL's names end at 63 bytes, Redshift's at 127"
+_NO_LENGTHS = "literals and strings from a query have no length and no precision of their own"
 EXPECTED_FAILURES: dict[str, str] = {
     "adapter/test_late_binding_view.py::TestLateBindingView": (
         "a late-binding view's sources must exist when it is created"
@@ -29,7 +33,6 @@ EXPECTED_FAILURES: dict[str, str] = {
             *("ProjectLevelOff", "ProjectLevelView"),
         )
     },
-    "adapter/utils/test_data_types.py::TestTypeString": (
-        "strings from a query are VARCHAR(65535), whatever their length"
-    ),
+    "adapter/utils/test_data_types.py::TestTypeString": _NO_LENGTHS,
+    "test_columns_in_relation.py::TestColumnsInRelation": _NO_LENGTHS,
 }

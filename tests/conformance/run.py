@@ -26,6 +26,8 @@ from .lists import EXPECTED_FAILURES, NEEDS, NOT_APPLICABLE, PACKAGE
 _FOLDER = Path(__file__).parents[2] / "target" / "conformance"
 _TESTS = "tests/functional/"
 _NAMES = [(kind, f"dbt_test_{kind}_{n}") for kind in ("user", "group") for n in (1, 2, 3)]
+# One test asks for this database and expects to hear that it is there.
+_OTHER_DATABASE = "db_for_test__do_delete_if_you_see_this"
 _RANK = {"passed": 0, "skipped": 1, "failed": 2}
 
 
@@ -84,6 +86,7 @@ def run(
     with FakeRedshift() as cluster, cluster.admin() as admin:
         for kind, name in _NAMES:
             admin.execute(f"create {kind} {name}")
+        admin.execute(f"create database {_OTHER_DATABASE}")
         environment = {
             "REDSHIFT_TEST_HOST": cluster.host,
             "REDSHIFT_TEST_PORT": str(cluster.port),
