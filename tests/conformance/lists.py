@@ -16,7 +16,6 @@ NOT_APPLICABLE: dict[str, str] = {
 }
 
 # Test or class: the reason why it fails.
-_LONG_NAMES = "PostgreSQL's names end at 63 bytes, Redshift's at 127"
 _NO_LENGTHS = "literals and strings from a query have no length and no precision of their own"
 EXPECTED_FAILURES: dict[str, str] = {
     "adapter/test_late_binding_view.py::TestLateBindingView": (
@@ -25,14 +24,6 @@ EXPECTED_FAILURES: dict[str, str] = {
     "adapter/test_persist_docs.py::TestPersistDocsQuotedDescriptionNotAppliedOnMismatch": (
         "names in quotes fold to lower case, as without enable_case_sensitive_identifier"
     ),
-    "adapter/test_relation_name.py::TestAdapterDDL::test_long_name_succeeds": _LONG_NAMES,
-    **{
-        f"adapter/test_store_test_failures.py::TestStoreTestFailuresAs{kind}": _LONG_NAMES
-        for kind in (
-            *("Interactions", "Generic", "ProjectLevelEphemeral"),
-            *("ProjectLevelOff", "ProjectLevelView"),
-        )
-    },
     "adapter/utils/test_data_types.py::TestTypeString": _NO_LENGTHS,
     "test_columns_in_relation.py::TestColumnsInRelation": _NO_LENGTHS,
 }
