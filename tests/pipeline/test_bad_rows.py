@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
+import lzma
 
 import pytest
 
@@ -150,19 +151,19 @@ def test_a_whole_file_is_not_one_bad_row(project: Project) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--max-errors", "1000")], ids=["", "bad rows allowed"])
-def test_a_compressed_file_is_no_bad_row(project: Project, options: tuple[str, ...]) -> None:
+def test_a_packed_file_is_no_bad_row(project: Project, options: tuple[str, ...]) -> None:
     """Whatever its name says, even within another one."""
     content = json.dumps(event(11)).encode()
     for name, compressed in (
-        ("a.json", gzip.compress(content)),
-        ("a.json", bz2.compress(content)),
+        ("a.json", lzma.compress(content)),
+        ("a.json", bz2.compress(bz2.compress(content))),
         ("a.json.gz", gzip.compress(gzip.compress(content))),
     ):
         path = project.events / name
         path.write_bytes(compressed)
         run = project.load("--select", "staging_events", *options, fails=True)
-        assert f"{name} holds " in run.errors
-        assert "which its name does not say" in run.errors
+        assert f"{name} holds " in run.errors or "DuckDB does not read" in run.errors
+        assert "unpack it" in run.errors
         assert (11,) not in project.query(EVENTS)
         files = "select count(*) from sparkify_raw.loaded_files where file_name like '%a.json%'"
         assert project.query(files) == [(0,)]
