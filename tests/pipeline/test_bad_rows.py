@@ -142,10 +142,10 @@ def test_a_whole_file_is_not_one_bad_row(project: Project) -> None:
         run = project.load("--select", "staging_events", "--max-errors", "19", fails=True)
         assert f"{kind}.json" in run.errors
         assert "--max-errors allows 19" in run.errors
-        path.rename(path.with_suffix(".kept"))
+        path.rename(path.with_name(f"_{path.name}"))
     assert project.query(EVENTS) == []
-    for path in project.events.glob("*.kept"):
-        path.rename(path.with_suffix(".json"))
+    for path in project.events.glob("_*"):
+        path.rename(path.with_name(path.name.removeprefix("_")))
     project.load("--select", "staging_events", "--max-errors", "120")
     assert project.query(COUNTS.format("staging_events")) == [(3, 120)]
 
