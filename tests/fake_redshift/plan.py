@@ -11,7 +11,7 @@ from .errors import RedshiftError, not_supported, syntax_error
 from .names import schemas
 from .reader import Reader
 from .relations import relations
-from .rewrite import OWN_SCHEMA, REDSHIFT_SETTINGS, Rewriter, rewrite
+from .rewrite import OWN_SCHEMA, REDSHIFT_SETTINGS, Rewriter, rewrite, setting
 from .tokens import Statement, literal, quoted, split, unquote
 
 PLACEHOLDER = f"set {OWN_SCHEMA}.placeholder = ''"
@@ -339,7 +339,7 @@ def _reset(statement: Statement) -> Plan:
 def _show(statement: Statement) -> Plan:
     words = statement.words(1, 4)
     if words[0] in REDSHIFT_SETTINGS:
-        sql = f"select current_setting('{OWN_SCHEMA}.{words[0]}', true) as {words[0]}"
+        sql = f"select {setting(words[0])} as {words[0]}"
         return Plan(statement.sql, sql, tag="SHOW")
     kinds = {
         ("schemas", "from", "database"): "show_schemas",

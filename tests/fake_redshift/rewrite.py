@@ -250,9 +250,23 @@ def _current_setting(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     name = statement.tokens[index + 2] if statement.is_call(index) else None
     if name is None or name.kind != "string" or unquote(name).lower() not in REDSHIFT_SETTINGS:
         return None
-    return f"current_setting('{OWN_SCHEMA}.{unquote(name).lower()}', true)", (
-        statement.partner[index + 1] + 1
-    )
+    return setting(unquote(name).lower()), statement.partner[index + 1] + 1
+
+
+def setting(name: str) -> str:
+    """An expression for the value of one of REDSHIFT_SETTINGS."""
+    value = f"current_setting('{OWN_SCHEMA}.{name}', true)"
+    return f"coalesce(nullif({value}, ''), 'default')" if name == "query_group" else value
+
+
+def _array(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    """ARRAY(1, 2), which makes a SUPER value."""
+    statement = rewriter.statement
+    if not statement.is_call(index) or statement.word(index + 2) == "select":
+        return None
+    closing = statement.partner[index + 1]
+    values = rewriter.render(index + 2, closing) if closing > index + 2 else ""
+    return f"jsonb_build_array({values})::super", closing + 1
 
 
 def _minus(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
@@ -299,6 +313,7 @@ _RULES: dict[str, Rule] = {
     "median": _median,
     "sysdate": _sysdate,
     "current_setting": _current_setting,
+    "array": _array,
     "minus": _minus,
     "approximate": _approximate,
     "pg_catalog": _pg_catalog,

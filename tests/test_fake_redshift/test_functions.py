@@ -79,6 +79,9 @@ import pytest
         ("json_extract_path_text('{\"a\":{\"b\":\"x\"}}', 'a', 'b')", "x"),
         ("json_extract_path_text('{\"a\":1}', 'z')", ""),
         ("json_extract_path_text('nonsense', 'a', true)", None),
+        # SUPER [AWS:r_array, r_array_concat, get_array_length]
+        ("json_serialize(array_concat(array(1, 'a'), array()))", '[1, "a"]'),
+        ("get_array_length(array(1, 2))", 2),
         ("is_valid_json('{\"a\":1}')", True),
         ("is_valid_json('[1]')", False),
         ("can_json_parse('[1]')", True),

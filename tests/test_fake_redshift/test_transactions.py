@@ -243,6 +243,8 @@ def test_the_next_client_finds_a_session_as_new(connect):
 
 def test_session_settings(db):
     """[ADP:connections.py]"""
+    shown = "select current_setting('query_group')"
+    assert (db.value("show query_group"), db.value(shown)) == ("default", "default")
     db.run("set query_group to 'loads'")
     assert db.run("show query_group") == [("loads",)]
     assert db.value("select current_setting('query_group')") == "loads"

@@ -202,6 +202,10 @@ $$;
 create domain pg_catalog.super as jsonb;
 create function pg_catalog.json_parse(value text) returns super
     language sql immutable strict as $$ select $1::jsonb::super $$;
+create function pg_catalog.array_concat(first super, last super) returns super
+    language sql immutable strict as $$ select ($1::jsonb || $2::jsonb)::super $$;
+create function pg_catalog.get_array_length(value super) returns integer
+    language sql immutable strict as $$ select jsonb_array_length($1::jsonb) $$;
 create function pg_redshift.json_serialize(value super) returns varchar
     language sql immutable strict as $$ select $1::jsonb::text $$;
 create function pg_catalog.is_valid_json(value text) returns boolean
