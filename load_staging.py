@@ -77,7 +77,7 @@ def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
     replaces = step.replaces
     small, rest = to_join(step.files, options)
     if dbt.engine == "redshift" and not options.dry_run:
-        rest, _ = look_at(source, rest)
+        rest, _ = look_at(source, rest, is_strict=not options.max_errors)
     for batch in batches(small, rest, dbt.engine):
         if source.loaded and dbt.engine == "redshift":
             time.sleep(1)  # loads are told apart by the second there

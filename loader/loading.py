@@ -89,11 +89,13 @@ def load_batch(
     return result
 
 
-def look_at(source: Source, files: list[File]) -> tuple[list[File], dict[str, str]]:
+def look_at(
+    source: Source, files: list[File], is_strict: bool = True
+) -> tuple[list[File], dict[str, str]]:
     """The files, with what their beginnings tell, see sample; notes the keys that no column
     takes."""
     try:
-        files, keys = sample(files, source.columns)
+        files, keys = sample(files, source.columns, is_strict)
     except CannotSample as error:
         note(f"{source.table}: cannot look for keys that no column takes: {error.message}")
         return [replace(f, compression=named_compression(f.file_name)) for f in files], {}

@@ -25,13 +25,15 @@ class CannotSample(ClickException):
     """The beginning of a file cannot be read, which need not keep it from being loaded."""
 
 
-def sample(files: list[File], columns: list[str]) -> tuple[list[File], dict[str, str]]:
+def sample(
+    files: list[File], columns: list[str], is_strict: bool = True
+) -> tuple[list[File], dict[str, str]]:
     """The files, with how they are compressed, those that were read to their end with their number
     of objects, and keys of the objects that they begin with, each with a file that has it.
 
-    Raises CannotSample if a file cannot be read, Refused if one of these objects fills no column,
-    and ClickException if a file is compressed in a way that no engine reads. What is no JSON is
-    left to the engine.
+    Raises CannotSample if a file cannot be read, if strict Refused if one of these objects fills
+    no column, and ClickException if a file is compressed in a way that no engine reads. What is no
+    JSON is left to the engine.
     """
     client = s3_client() if any(is_s3(file.path) for file in files) else None
     step = max(1, -(-len(files) // FILES_AT_MOST)) if client else 1
@@ -57,7 +59,7 @@ def sample(files: list[File], columns: list[str]) -> tuple[list[File], dict[str,
             count += 1
             if not isinstance(value, dict):
                 break
-            if not fills_a_column(value, known):
+            if is_strict and not fills_a_column(value, known):
                 raise Refused(f"In {file.file_name}, line {count}: {no_column(value)}.")
             for key in value.keys() - keys.keys():
                 keys[key] = file.file_name

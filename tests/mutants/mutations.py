@@ -491,7 +491,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ),
         ("count if is_whole and not rest else", "count if is_whole else"),
         ("count if is_whole and not rest else", "count if not rest else"),
-        ("            if not fills_a_column(value, known):\n", "            if False:\n"),
+        ("if is_strict and not fills_a_column(value, known):", "if False:"),
         ("            count += 1\n", ""),
         ("key in value.keys() - keys.keys()", "key in value.keys()"),
         ("    refuse_packed(file.file_name, data)\n", ""),
