@@ -19,9 +19,9 @@ from click import ClickException
 from dbt.cli.options import MultiOption
 
 from loader import Refused, in_words, note
-from loader.files import file_list, find_files, full_prefix, is_s3
-from loader.loading import load_batch, open_stage
-from loader.plan import Options, Source, Step, batches, steps
+from loader.files import as_location, file_list, find_files, is_s3
+from loader.loading import load_batch, look_at, open_stage
+from loader.plan import Options, Source, Step, batches, steps, to_join
 from loader.warehouse import Conflict, Dbt
 
 ATTEMPTS = 4  # at a load that others come in between
@@ -75,7 +75,10 @@ def plan(dbt: Dbt, sources: list[Source], options: Options) -> None:
 def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
     """Loads files batch by batch, each in one transaction."""
     replaces = step.replaces
-    for batch in batches(step.files, dbt.engine, options):
+    small, rest = to_join(step.files, options)
+    if dbt.engine == "redshift" and not options.dry_run:
+        rest, _ = look_at(source, rest, is_strict=not options.max_errors)
+    for batch in batches(small, rest, dbt.engine):
         if source.loaded and dbt.engine == "redshift":
             time.sleep(1)  # loads are told apart by the second there
         started = time.monotonic()
@@ -89,14 +92,15 @@ def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
         if options.dry_run:
             load_batch(dbt, source, batch, request, dry_run=True)
             continue
-        note(f"{source.table}: loading {len(batch.files):,} files, {size:,} bytes")
+        note(f"{source.table}: loading {in_words(len(batch.files), 'file')}, {size:,} bytes")
         try:
             result = load_batch(dbt, source, batch, request)
         except Refused:
             if not options.max_errors:
                 raise
             note(f"{source.table}: reading these files object by object, to keep bad rows aside")
-            batch = replace(batch, is_joined=True, is_gzip=dbt.engine == "redshift")
+            compression = "gzip" if dbt.engine == "redshift" else ""
+            batch = replace(batch, is_joined=True, compression=compression)
             result = load_batch(dbt, source, batch, request, options.max_errors)
         source.is_replaced |= replaces is not None
         source.last_load, replaces = result["load"], None
@@ -119,6 +123,7 @@ def check_locations(dbt: Dbt, sources: list[Source], given: set[str]) -> None:
         )
     where = "s3://bucket/prefix/" + ("" if dbt.engine == "redshift" else " or a folder")
     for source in sources:
+        source.location = as_location(source.location, source.variable)
         if not source.location.strip():
             raise ClickException(
                 f"{source.variable} is {'empty' if source.variable in given else 'not set'}: set it"
@@ -223,13 +228,10 @@ def main(
     sources = [source for source in sources if not select or source.table in select]
     check_locations(dbt, sources, given)
     for source in sources:
-        source.full_prefix = full_prefix(source.location, project_dir)
-        source.files, ignored = find_files(source.location, project_dir)
-        if ignored:
-            note(
-                f"{source.table}: {len(ignored)} files ignored that do not end in .json or"
-                f" .json.gz, such as {ignored[0].file_name}"
-            )
+        found = find_files(source.location, source.variable, source.pattern, project_dir)
+        source.files, source.full_prefix = found.files, found.full_prefix
+        for reason, names in found.left_out.items():
+            note(f"{source.table}: {in_words(len(names), 'file')} left out, {reason}: {names[0]}")
 
     options = Options(full_refresh, reload, max_errors, dry_run, join_from, keep_gone)
     with tempfile.TemporaryDirectory() as folder:

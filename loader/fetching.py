@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import itertools
 import random
 import time
@@ -17,11 +18,25 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.response import StreamingBody
 from click import ClickException
 
-from loader.files import THREADS, File, bucket_and_key, is_s3, s3_client
+from loader.files import (
+    HEAD_BYTES,
+    SUFFIXES,
+    THREADS,
+    File,
+    bucket_and_key,
+    compression_of,
+    is_s3,
+    named_compression,
+    s3_client,
+)
 from loader.objects import count_boundaries
 
 CHUNK_BYTES = 64 * 1024
 READ_AHEAD = 4 * THREADS  # files
+UNPACK = {
+    "gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
+    "bzip2": bz2.BZ2Decompressor,
+}
 DENIED = (
     " It was deleted after it was listed, or these credentials have no right to s3:GetObject on"
     " it, or to kms:Decrypt on its key."
@@ -40,16 +55,49 @@ def fetch(files: list[File], folder: Path) -> list[File]:
 
     def fetch_one(numbered: tuple[int, File]) -> File:
         number, file = numbered
-        is_zipped = file.file_name.endswith(".gz")
+        path = Path(file.path)
         if is_s3(file.path):
-            path = folder / f"{number:07}{'.json.gz' if is_zipped else '.json'}"
+            path = folder / f"{number:07}"
             fetch_object(client, file, path)
-            file = replace(file, path=str(path))
-        elif not is_zipped:
+        compression = local_compression(file, path)
+        if is_s3(file.path) or not is_named(path.name, compression):
+            # DuckDB goes by the name.
+            named = folder / f"{number:07}.json{SUFFIXES[compression]}"
+            path = path.rename(named) if is_s3(file.path) else link(path, named)
+        elif not compression:
             return file
-        return replace(file, object_count=count_boundaries(contents(file)))
+        read = replace(file, path=str(path), compression=compression)
+        if compression == "zstd":
+            return read
+        return replace(read, object_count=count_boundaries(contents(read)))
 
     return list(ahead(fetch_one, enumerate(files)))
+
+
+def local_compression(file: File, path: Path) -> str:
+    """How a file for DuckDB is compressed. Raises ClickException if DuckDB cannot unpack it."""
+    try:
+        with path.open("rb") as stream:
+            compression = compression_of(stream.read(HEAD_BYTES))
+    except OSError as error:
+        raise ClickException(f"cannot read {file.file_name}: {error}") from error
+    if compression == "bzip2":
+        raise ClickException(
+            f"{file.file_name} is compressed with bzip2, which DuckDB does not read: unpack it, or"
+            " compress it with gzip or zstd."
+        )
+    return compression
+
+
+def is_named(name: str, compression: str) -> bool:
+    """Whether DuckDB takes a file by its name for what it is."""
+    return named_compression(name) == compression and (compression or not name.endswith(".GZ"))
+
+
+def link(path: Path, named: Path) -> Path:
+    """A link to a file, under another name."""
+    named.symlink_to(path)
+    return named
 
 
 def ahead(make: Callable[..., Made], each: Iterable) -> Iterator[Made]:
@@ -120,21 +168,21 @@ def cannot_read(file: File, error: Exception) -> str:
 
 
 def contents(file: File) -> Iterator[bytes]:
-    """What is in a file, unzipped, in chunks. Raises ClickException if it is no sound gzip though
-    its name says so: DuckDB does not look at checksums."""
-    unzip = None
+    """What is in a file, unpacked, in chunks. Raises ClickException if it is damaged: DuckDB does
+    not look at checksums."""
+    unpack = None
     try:
         with Path(file.path).open("rb") as stream:
             while chunk := stream.read(CHUNK_BYTES):
-                if not file.file_name.endswith(".gz"):
+                if not file.compression:
                     yield chunk
                     continue
                 while chunk:
-                    if unzip is None or unzip.eof:
-                        unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
-                    yield unzip.decompress(chunk)
-                    chunk = unzip.unused_data
+                    if unpack is None or unpack.eof:
+                        unpack = UNPACK[file.compression]()
+                    yield unpack.decompress(chunk)
+                    chunk = unpack.unused_data
     except (OSError, zlib.error) as error:
         raise ClickException(f"cannot unzip {file.file_name}: {error}") from error
-    if file.file_name.endswith(".gz") and (unzip is None or not unzip.eof):
+    if file.compression and (unpack is None or not unpack.eof):
         raise ClickException(f"cannot unzip {file.file_name}: it ends too early")

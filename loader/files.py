@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 
 import boto3
@@ -17,7 +19,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.utils import parse_timestamp
 from click import ClickException
 
-SUFFIXES = (".json", ".json.gz")
+S3_SCHEMES = ("s3", "s3a", "s3n")  # the others are what Hadoop calls it
+COMPRESSED = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "zstd": b"\x28\xb5\x2f\xfd"}
+SUFFIXES = {"": "", "gzip": ".gz", "bzip2": ".bz2", "zstd": ".zst"}
+HEAD_BYTES = 4  # that tell how a file is compressed
 THREADS = 32
 ATTEMPTS = 6  # at each request to S3, unless AWS_MAX_ATTEMPTS says otherwise
 CONNECT_SECONDS = 10
@@ -28,8 +33,9 @@ SILENT_SECONDS = 30  # that S3 may let pass without a byte
 class File:
     """A file to load; `file_name` is what the ledger knows it by, `file_size` is in bytes.
 
-    `path` is where the engine reads it, alone or joined with others, and `object_count` how many
-    objects it holds, if the loader has read all of it.
+    `path` is where the engine reads it, alone or joined with others, `compression` how it is
+    compressed there, if at all, and `object_count` how many objects it holds, if the loader has
+    read all of it.
     """
 
     file_name: str
@@ -37,6 +43,7 @@ class File:
     fingerprint: str
     path: str
     object_count: int | None = None
+    compression: str = ""
 
 
 @functools.cache
@@ -84,8 +91,23 @@ def bucket_and_key(url: str) -> tuple[str, str]:
 
 
 def is_s3(location: str) -> bool:
-    """Whether a location is in S3; otherwise it is a folder."""
+    """Whether a location is in S3; otherwise it is a folder or a file."""
     return location.startswith("s3://")
+
+
+def as_location(text: str, variable: str) -> str:
+    """A location as a user writes it: ~ and the names that Hadoop has for s3 are replaced.
+
+    Raises ClickException if it is neither in S3 nor a path.
+    """
+    scheme, colon, rest = text.strip().partition("://")
+    if not colon:
+        return str(Path(text).expanduser()) if text.startswith("~") else text
+    if scheme.lower() in S3_SCHEMES:
+        return f"s3://{rest}"
+    raise ClickException(
+        f"{variable} is {text}, but files are read from s3://bucket/prefix/ or a folder alone."
+    )
 
 
 def s3_prefix(location: str) -> str:
@@ -94,61 +116,105 @@ def s3_prefix(location: str) -> str:
     return f"s3://{bucket}/" + (key.rstrip("/") + "/" if key.strip("/") else "")
 
 
-def full_prefix(location: str, project_dir: Path) -> str:
-    """What the names of all files under a location begin with, once those that are relative are
-    taken from the project's folder."""
-    if is_s3(location):
-        return s3_prefix(location)
-    return (project_dir / location).resolve().as_posix().rstrip("/") + "/"
+@dataclass
+class Found:
+    """The files of a location, what all their full names begin with, and what was left out, by
+    why: hidden, a link to nothing ..."""
+
+    files: list[File]
+    full_prefix: str
+    left_out: dict[str, list[str]]
 
 
-def find_files(location: str, project_dir: Path) -> tuple[list[File], list[File]]:
-    """The JSON files under a location, and the other files there, by name.
+def find_files(location: str, variable: str, pattern: str, project_dir: Path) -> Found:
+    """All files under a location but hidden ones, as Spark, Hive and Athena take them, or the one
+    file that it is, by name.
 
-    Raises ClickException if there is no JSON file or the location cannot be listed.
+    Raises ClickException if there is none, or if the location cannot be listed.
     """
-    variables = [name for name, value in os.environ.items() if value == location]
-    where = f"the location {location}" + (f", set by {variables[0]}," if variables else "")
-    folder = (project_dir / location).resolve()
-    if not is_s3(location) and not folder.is_dir():
-        raise ClickException(f"{where} is not a folder.")
+    where = f"the location {location}" + f", set by {variable}," * (variable in os.environ)
+    path = (project_dir / location).resolve()
+    prefix = s3_prefix(location) if is_s3(location) else path.as_posix().rstrip("/") + "/"
+    left_out: dict[str, list[str]] = {}
+
+    def is_taken(name: str, reason: str | None = None) -> bool:
+        parts = name.removeprefix(prefix).split("/")
+        if reason is None and any(part.startswith((".", "_")) for part in parts):
+            reason = "hidden by a name that begins with . or _"
+        elif reason is None and not fnmatch(parts[-1], pattern):
+            reason = f"not named like {pattern}"
+        if reason:
+            left_out.setdefault(reason, []).append(name)
+        return not reason
+
     try:
-        found = list(list_s3(location) if is_s3(location) else list_folder(folder, project_dir))
+        if is_s3(location):
+            files = [file for file in list_s3(prefix) if is_taken(file.file_name)]
+            if not files and not left_out and location.rstrip("/") == location:
+                files, prefix = the_object(location), location
+        elif path.is_file():
+            files, prefix = [local_file(path, project_dir)], path.as_posix()
+        elif path.is_dir():
+            files = list(list_folder(path, project_dir, is_taken))
+        else:
+            raise ClickException(f"{where} is not a folder, nor a file.")
     except (OSError, BotoCoreError, ClientError) as error:
         raise ClickException(f"{where} cannot be listed: {error}") from error
-    files = [file for file in found if file.file_name.endswith(SUFFIXES)]
     if not files:
-        raise ClickException(f"{where} holds no file that ends in {' or '.join(SUFFIXES)}.")
-    return files, [file for file in found if not file.file_name.endswith(SUFFIXES)]
+        others = "".join(f", but {len(n):,} left out, {why}: {n[0]}" for why, n in left_out.items())
+        raise ClickException(f"{where} holds no file to load{others}.")
+    return Found(files, prefix, left_out)
 
 
-def list_folder(folder: Path, project_dir: Path) -> Iterator[File]:
-    """Every file under a folder."""
-
-    def scan(path: str) -> Iterator[os.DirEntry]:
-        with os.scandir(path) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_dir():
-                    yield from scan(entry.path)
+def list_folder(folder: Path, project_dir: Path, is_taken: Callable[..., bool]) -> Iterator[File]:
+    """Every file under a folder that is taken; folders that are hidden are not looked into."""
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            shown = os.fsencode(entry.path).decode(errors="backslashreplace")
+            if shown != entry.path:
+                is_taken(shown, "with a name that is not UTF-8")
+            elif entry.is_dir():
+                if not entry.name.startswith((".", "_")) or is_taken(entry.path):
+                    yield from list_folder(Path(entry.path), project_dir, is_taken)
+            elif is_taken(entry.path):
+                if entry.is_symlink() and not Path(entry.path).exists():
+                    is_taken(entry.path, "a link to nothing")
                 else:
-                    yield entry
-
-    for entry in scan(str(folder)):
-        path = Path(entry.path)
-        name = path.relative_to(project_dir) if path.is_relative_to(project_dir) else path
-        stat = entry.stat()
-        fingerprint = f"{stat.st_size:x}-{stat.st_mtime_ns:x}"
-        yield File(name.as_posix(), stat.st_size, fingerprint, str(path))
+                    yield local_file(Path(entry.path), project_dir)
 
 
-def list_s3(location: str) -> Iterator[File]:
-    """Every object under an s3:// location."""
-    bucket, prefix = bucket_and_key(s3_prefix(location))
-    for page in s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+def local_file(path: Path, project_dir: Path) -> File:
+    """A file, named relative to the project's folder if it lies in there."""
+    name = path.relative_to(project_dir) if path.is_relative_to(project_dir) else path
+    stat = path.stat()
+    fingerprint = f"{stat.st_size:x}-{stat.st_mtime_ns:x}"
+    return File(name.as_posix(), stat.st_size, fingerprint, str(path))
+
+
+def list_s3(prefix: str) -> Iterator[File]:
+    """Every object whose address begins with s3://bucket/prefix."""
+    bucket, key = bucket_and_key(prefix)
+    for page in s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
         for entry in page.get("Contents", []):
             if not entry["Key"].endswith("/"):  # a folder marker
                 name = f"s3://{bucket}/{entry['Key']}"
                 yield File(name, entry["Size"], entry["ETag"].strip('"'), name)
+
+
+def the_object(location: str) -> list[File]:
+    """The object that a location is the address of, if there is one: the first in a listing."""
+    return [file for file in itertools.islice(list_s3(location), 1) if file.file_name == location]
+
+
+def compression_of(head: bytes) -> str:
+    """How a file is compressed that begins so; '' if it is not, or in a way that no engine reads.
+    Names do not tell: some services write .json or nothing at all for what is zipped."""
+    return next((kind for kind, begins in COMPRESSED.items() if head.startswith(begins)), "")
+
+
+def named_compression(file_name: str) -> str:
+    """How a file is compressed by its name, where it cannot be read."""
+    return next((k for k, suffix in SUFFIXES.items() if k and file_name.endswith(suffix)), "")
 
 
 def json_lines(rows: Iterable[dict]) -> Iterator[str]:

@@ -8,6 +8,7 @@ batch must have as many rows.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import os
@@ -25,12 +26,13 @@ from click import ClickException
 
 from loader import Refused, in_words
 from loader.fetching import ahead, get_object
-from loader.files import File, is_s3, s3_client
-from loader.objects import SHOWN_CHARACTERS, Piece, refuse_compressed, split_objects
+from loader.files import File, compression_of, is_s3, s3_client
+from loader.objects import SHOWN_CHARACTERS, Piece, refuse_packed, split_objects
 
 PARTS_AT_MOST = 32  # what most clusters' number of slices divides
 PART_BYTES = 8 * 1024**2  # zipped, about the least that is worth a file to Redshift
 FILES_ALONE = 1_000  # which are joined before a process has started, unless they are large
+DECOMPRESS = {"gzip": gzip.decompress, "bzip2": bz2.decompress}
 REFUSED = 3  # how a process ends that found what the table does not take
 
 
@@ -287,17 +289,17 @@ def open_part(path: Path) -> IO[bytes]:
 
 
 def content_of(client, file: File) -> bytes:
-    """What is in a file, unzipped. Raises ClickException if it cannot be read."""
+    """What is in a file, unpacked. Raises ClickException if it cannot be read."""
     try:
         if is_s3(file.path):
             content = get_object(client, file, StreamingBody.read)
         else:
             content = Path(file.path).read_bytes()
-        if file.file_name.endswith(".gz"):
-            content = gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
+        if (compression := compression_of(content)) in DECOMPRESS:
+            content = DECOMPRESS[compression](content)
+    except (EOFError, OSError, ValueError, zlib.error) as error:
         raise ClickException(f"cannot read {file.file_name}: {error}") from error
-    refuse_compressed(file.file_name, content)
+    refuse_packed(file.file_name, content)
     return content
 
 

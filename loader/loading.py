@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 from click import ClickException
 
 from loader import Refused, in_words, note
-from loader.files import File, file_list, is_s3, json_lines, manifest, s3_client
+from loader.files import (
+    File,
+    file_list,
+    is_s3,
+    json_lines,
+    manifest,
+    named_compression,
+    s3_client,
+)
 from loader.joining import Provided, content_of
 from loader.objects import split_objects
 from loader.plan import Batch, Source
@@ -45,7 +53,10 @@ def load_batch(
         provided = Provided(batch.files)
         if not dry_run:
             provided = stage.provide(batch, source.columns, max_errors)
-            look_at_keys(source, batch, provided)
+            if batch.is_joined:
+                note_keys(source, provided.keys)
+            elif dbt.engine == "duckdb":
+                provided.files, provided.keys = look_at(source, provided.files)
         request = request | {
             "file_list": stage.write("files.json", file_list(provided.files)),
             "object_count": sum(file.object_count or 0 for file in provided.files),
@@ -58,7 +69,7 @@ def load_batch(
             request["rejects"] = stage.write("rejects.json", json_lines(provided.rejects))
         if dbt.engine == "redshift":
             request["manifest"] = stage.write("manifest.json", manifest(provided.files))
-            request["is_gzip"] = batch.is_gzip
+            request["compression"] = batch.compression
         else:
             request["is_folded"] = is_folded(source, provided)
             if batch.is_joined:
@@ -78,16 +89,24 @@ def load_batch(
     return result
 
 
-def look_at_keys(source: Source, batch: Batch, provided: Provided) -> None:
-    """Notes the keys that no column takes; looks for them if the batch was not read already."""
-    if not batch.is_joined:
-        try:
-            provided.files, provided.keys = sample(provided.files, source.columns)
-        except CannotSample as error:
-            note(f"{source.table}: cannot look for keys that no column takes: {error.message}")
-    columns = {column.lower() for column in source.columns}
-    for key, name in provided.keys.items():
-        if key.lower() not in columns:
+def look_at(
+    source: Source, files: list[File], is_strict: bool = True
+) -> tuple[list[File], dict[str, str]]:
+    """The files, with what their beginnings tell, see sample; notes the keys that no column
+    takes."""
+    try:
+        files, keys = sample(files, source.columns, is_strict)
+    except CannotSample as error:
+        note(f"{source.table}: cannot look for keys that no column takes: {error.message}")
+        return [replace(f, compression=named_compression(f.file_name)) for f in files], {}
+    note_keys(source, keys)
+    return files, keys
+
+
+def note_keys(source: Source, keys: dict[str, str]) -> None:
+    """Notes the keys that no column takes."""
+    for key, name in keys.items():
+        if key.lower() not in source.column_names:
             note(f"{source.table}: no column takes the key {key}, seen in {name}")
 
 

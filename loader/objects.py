@@ -14,11 +14,11 @@ BOUNDARY = re.compile(rb"\}[ \t\r\n]*\{")
 LARGEST_BYTES = 4 * 1024**2  # of an object, for COPY and for DuckDB as it is told
 SHOWN_CHARACTERS = 1_000  # of a bad piece
 SHOWN_KEYS, SHOWN_KEY = 6, 30  # of an object, characters of a key
-COMPRESSED = {
+PACKED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
-    b"PK\x03\x04": "zip",
     b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
     b"\xfd7zXZ": "xz",
 }
 # What ends a bad piece of a text, unless a good object begins before that.
@@ -83,17 +83,14 @@ def no_column(value: dict) -> str:
     return f"none of its keys fills a column: {keys or 'it has none'}"
 
 
-def refuse_compressed(file_name: str, content: bytes) -> None:
-    """Raises ClickException if content, unzipped if the name says so, is compressed: whole files
-    would count as a bad row each."""
-    for begins, kind in COMPRESSED.items():
+def refuse_packed(file_name: str, content: bytes) -> None:
+    """Raises ClickException if a file's content, once unpacked where an engine can do that, is
+    packed still: all of it would count as one bad row."""
+    for begins, kind in PACKED.items():
         if content.startswith(begins):
-            remedy = "give it a name that ends in .json.gz" if kind == "gzip" else "unpack it"
-            if file_name.endswith(".gz"):
-                remedy = "unpack it once"
             raise ClickException(
-                f"{file_name} holds {kind}, which its name does not say: {remedy}. No part of it"
-                " is a row, so --max-errors does not apply."
+                f"{file_name} holds {kind}, which cannot be read: unpack it once. No part of it is"
+                " a row, so --max-errors does not apply."
             )
 
 

@@ -36,6 +36,7 @@ class Source:
     table: str
     location: str
     variable: str  # of the environment, which sets the location
+    pattern: str  # of the names of its files
     columns: list[str]
     files: list[File] = field(default_factory=list)
     full_prefix: str = ""
@@ -72,7 +73,7 @@ class Batch:
     """Files that are loaded in one transaction."""
 
     files: list[File]
-    is_gzip: bool
+    compression: str = ""  # Redshift: of all of them, or of what the loader makes of them
     is_joined: bool = False  # the loader reads the objects and writes them into parts
 
 
@@ -155,26 +156,25 @@ def count(runs: list[dict]) -> int:
     return sum(run["file_count"] for run in runs)
 
 
-def batches(files: list[File], engine: str, options: Options) -> Iterator[Batch]:
-    """Files, as many as one transaction takes; on Redshift either all zipped or none."""
-    small, rest = [], files
-    if options.join_from:
-        small = [file for file in files if is_s3(file.path) and file.file_size <= SMALL_BYTES]
-        if len(small) < options.join_from:
-            small = []
-        else:
-            rest = [file for file in files if not is_s3(file.path) or file.file_size > SMALL_BYTES]
-    zipped = [file for file in rest if engine == "redshift" and file.file_name.endswith(".gz")]
-    plain = [file for file in rest if engine != "redshift" or not file.file_name.endswith(".gz")]
+def to_join(files: list[File], options: Options) -> tuple[list[File], list[File]]:
+    """The files to join with others, and the rest."""
+    small = [file for file in files if is_s3(file.path) and file.file_size <= SMALL_BYTES]
+    if not options.join_from or len(small) < options.join_from:
+        return [], files
+    return small, [f for f in files if not is_s3(f.path) or f.file_size > SMALL_BYTES]
+
+
+def batches(small: list[File], rest: list[File], engine: str) -> Iterator[Batch]:
+    """Files, as many as one transaction takes; on Redshift of one compression each."""
+    by_compression: dict[str, list[File]] = {}
+    for file in rest:
+        kind = file.compression if engine == "redshift" else ""
+        by_compression.setdefault(kind, []).append(file)
     most = BATCH_FILES if engine == "redshift" else min(BATCH_FILES, DUCKDB_FILES)
-    return itertools.chain(
-        (Batch(each, is_gzip=False) for each in split(plain, most)),
-        (Batch(each, is_gzip=True) for each in split(zipped, most)),
-        (
-            Batch(each, is_gzip=engine == "redshift", is_joined=True)
-            for each in split(small, BATCH_FILES)
-        ),
-    )
+    for compression, files in sorted(by_compression.items()):
+        yield from (Batch(each, compression) for each in split(files, most))
+    part = "gzip" if engine == "redshift" else ""
+    yield from (Batch(each, part, is_joined=True) for each in split(small, BATCH_FILES))
 
 
 def split(files: list[File], most: int) -> Iterator[list[File]]:

@@ -86,6 +86,7 @@ class Dbt:
                 node.name,
                 node.external.location,
                 node.config.meta["location_variable"],
+                node.config.meta.get("file_names", "*"),
                 [column for column in node.columns if column != LOADED_AT],
             )
             for node in self.manifest.sources.values()

@@ -21,7 +21,8 @@
                rejects       file of JSON lines, the pieces of text that are no rows
                reject_count  how many these are
                manifest      Redshift: the manifest of the batch, for COPY
-               is_gzip       Redshift: whether all its files are zipped; otherwise none is
+               compression   Redshift: of all its files, gzip, bzip2 or zstd; "" if they are
+                             not compressed
                places        DuckDB: file of JSON lines, what of a joined batch is where
                is_folded     DuckDB: whether a key is written in another case than its column
     dry_run    report the SQL instead of running it

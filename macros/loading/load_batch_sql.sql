@@ -135,7 +135,7 @@ where load_id = getvariable('load_id')
 {% macro redshift__load_batch_sql(batch) -%}
 {%- set source_table = batch.source_table -%}
 {%- set loads = raw_relation("loads") -%}
-{%- set parameters = ["manifest"] + (["gzip"] if batch.is_gzip else []) -%}
+{%- set parameters = ["manifest"] + ([batch.compression] if batch.compression else []) -%}
 {#- COPY fails at as many errors, not beyond them. -#}
 {%- set copy_errors = batch.max_errors - batch.reject_count -%}
 {%- if copy_errors > 0 -%}

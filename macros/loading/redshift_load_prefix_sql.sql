@@ -3,7 +3,9 @@
     https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-source-s3.html
 #}
 {% macro redshift_load_prefix_sql(source_table, is_gzip) -%}
-{%- set location = raw_source(source_table).external.location -%}
+{%- set location = modules.re.sub(
+    "^(?i:s3[an]?)://", "s3://", raw_source(source_table).external.location
+) -%}
 {%- if not location.startswith("s3://") -%}
     {%- do exceptions.raise_compiler_error(
         "Redshift reads files in S3 alone, but the location of " ~ source_table ~ " is "

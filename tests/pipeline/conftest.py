@@ -257,9 +257,12 @@ def clean_environment() -> dict[str, str]:
 
 
 def input_files(folder: Path) -> list[Path]:
-    """The JSON files under a folder."""
+    """The files under a folder that are data: all but hidden ones."""
     return sorted(
-        path for path in folder.rglob("*.json*") if path.name.endswith((".json", ".json.gz"))
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
     )
 
 

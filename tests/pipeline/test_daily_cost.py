@@ -76,7 +76,8 @@ def with_history(project: Project, days: int) -> Project:
     """
     for day in range(days):
         project.write_events(f"{day:05}-events.json", event(day))
-    files, _ = find_files(project.environment["DBT_EVENTS_LOCATION"], project.folder)
+    location = project.environment["DBT_EVENTS_LOCATION"]
+    files = find_files(location, "DBT_EVENTS_LOCATION", "*", project.folder).files
     listing = project.folder / "listing.json"
     listing.write_text("".join(file_list(files)))
     with duckdb.connect(str(project.database)) as connection:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
@@ -93,16 +95,19 @@ def test_every_layout_of_json_is_read(project: Project) -> None:
 
 
 def test_only_files_under_the_location_are_loaded(local_project: Project) -> None:
-    """Not those of a folder with a similar name, nor what is no JSON; any name will do."""
+    """Not those of a folder with a similar name, nor hidden ones; any name will do."""
     strange = ["it's.json", 'a "quote".json', "50% [1] *?.json", "naïve ♥.json", "back\\slash.json"]
     for number, name in enumerate(strange, start=10):
         local_project.write_events(f"strange/{name}", event(number))
     local_project.write_events("../log_data_old/old.json", event(90))
     (local_project.events / "_SUCCESS").write_text("")
-    (local_project.events / "notes.txt").write_text("no JSON")
+    local_project.write_events("_temporary/0/part-00000.json", event(91))
+    local_project.write_events("__MACOSX/2018/x.json", event(92))
+    (local_project.events / "2018" / "._11.json").write_bytes(bytes(8))
+    (local_project.events / ".#lock.json").symlink_to("nowhere")
     run = local_project.load("--select", "staging_events")
     assert local_project.query(EVENT_COUNT) == [(3 + len(strange),)]
-    assert "2 files ignored" in run.errors
+    assert "5 files left out, hidden by a name that begins with . or _: " in run.errors
     names = local_project.query("select file_name from sparkify_raw.loaded_files")
     assert {f"input/log_data/strange/{name}" for name in strange} < {name for (name,) in names}
 
@@ -219,9 +224,78 @@ def test_a_folder_without_files(local_project: Project) -> None:
     )
 
 
-def test_a_file_that_cannot_be_read(local_project: Project) -> None:
+def test_what_no_file_can_be_read_of_is_noted(local_project: Project) -> None:
+    """It does not end the listing."""
     (local_project.events / "broken_link.json").symlink_to("nowhere.json")
-    assert_refused(local_project, "broken_link.json", "No such file")
+    (local_project.events / os.fsdecode(b"caf\xe9.json")).write_text("")
+    run = local_project.load("--select", "staging_events")
+    assert local_project.query(EVENT_COUNT) == [(3,)]
+    assert "1 file left out, a link to nothing: " in run.errors
+    assert "broken_link.json" in run.errors
+    assert "1 file left out, with a name that is not UTF-8: " in run.errors
+    assert "caf\\xe9.json" in run.errors
+
+
+NAMES = ["2018-11-05", "part-00000", "a.jsonl", "b.ndjson", "C.JSON", "d.log", "e.txt"]
+
+
+def test_names_say_nothing(project: Project) -> None:
+    """Neither what a file holds nor how it is compressed."""
+    compressions = [lambda content: content, gzip.compress]
+    if project.target == "redshift":
+        compressions.append(bz2.compress)
+    number = 10
+    for compress in compressions:
+        for name in [*NAMES, "f.json.gz", "G.JSON.GZ", "h.gz", "i.zst", "j.json.gzip"]:
+            number += 1
+            path = project.events / f"{number}" / name
+            path.parent.mkdir()
+            path.write_bytes(compress(json.dumps(event(number)).encode()))
+    (project.events / "empty.json.gz").write_bytes(b"")
+    (project.events / "empty").write_bytes(b"")
+    project.load("--select", "staging_events")
+    assert project.query(EVENT_COUNT) == [(3 + number - 10,)]
+    assert "Nothing new." in project.load("--select", "staging_events").output
+
+
+def test_a_pattern_of_names(project: Project) -> None:
+    """Narrows what is data, for one source."""
+    (project.events / "notes.txt").write_text("no JSON")
+    project.write_songs("more.jsonl", song(3))
+    project.load(fails=True)
+    path = project.folder / "models/staging/_staging__sources.yml"
+    variable = "meta: {location_variable: DBT_EVENTS_LOCATION"
+    path.write_text(path.read_text().replace(variable, variable + ', file_names: "*.json"'))
+    run = project.load()
+    assert "staging_events: 1 file left out, not named like *.json: " in run.errors
+    assert "notes.txt" in run.errors
+    assert "staging_songs: 1" not in run.errors
+    assert project.query(EVENT_COUNT) == [(3,)]
+
+
+def test_bzip2_on_duckdb(local_project: Project) -> None:
+    content = json.dumps(event(9)).encode()
+    (local_project.events / "x.json").write_bytes(bz2.compress(content))
+    assert_refused(local_project, "log_data/x.json is compressed with bzip2, which DuckDB does not")
+
+
+def test_a_file_is_a_location(local_project: Project) -> None:
+    """And ~ is the user's folder."""
+    name = "log_data/2018/11/2018-11-01-events.json"
+    local_project.load(HOME=str(local_project.folder / "input"), DBT_EVENTS_LOCATION=f"~/{name}")
+    assert local_project.query(EVENT_COUNT) == [(2,)]
+    assert "Nothing new." in local_project.load(DBT_EVENTS_LOCATION=f"input/{name}").output
+    local_project.load()
+    assert local_project.query(EVENT_COUNT) == [(3,)]
+
+
+@pytest.mark.parametrize("location", ["gs://bucket/x/", "file:///tmp/x", "https://x.example.com/"])
+def test_a_location_of_another_kind(local_project: Project, location: str) -> None:
+    assert_refused(
+        local_project,
+        f"DBT_EVENTS_LOCATION is {location}, but files are read from s3://bucket/prefix/ or a fold",
+        DBT_EVENTS_LOCATION=location,
+    )
 
 
 @pytest.mark.parametrize(

@@ -78,9 +78,9 @@ def test_an_object_that_breaks_off_is_read_again(waits: list[float]) -> None:
 
 
 def test_each_object_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Zipped if the object is, as its name says."""
+    """With a name that says to DuckDB how it is compressed."""
     contents = {f"{number}.json": b"%d" % number for number in range(200)}
-    contents["zipped.json.gz"] = gzip.compress(b"{}")
+    contents["zipped"] = gzip.compress(b"{}")
     monkeypatch.setattr(fetching, "s3_client", lambda: Bucket(contents))
     files = [File(f"s3://bucket/{key}", 1, "", f"s3://bucket/{key}") for key in contents]
     fetched = fetch(files, tmp_path)
@@ -92,7 +92,7 @@ def test_each_object_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
 
 def zipped(path: Path, content: bytes) -> File:
     path.write_bytes(content)
-    return File(path.name, len(content), "", str(path))
+    return File(path.name, len(content), "", str(path), compression="gzip")
 
 
 def test_a_sound_gzip_is_taken(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import random
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -17,7 +19,7 @@ import loader.joining
 import loader.sampling
 from loader import Refused
 from loader.fetching import contents
-from loader.files import File
+from loader.files import HEAD_BYTES, File
 from loader.joining import Place, Provided, join, part_count, split_evenly
 from loader.objects import Piece, count_boundaries, split_objects
 from loader.sampling import sample
@@ -164,11 +166,11 @@ def test_a_key_is_named_by_the_newest_file_that_has_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.json", gzip.compress(b"{}"), "holds gzip, .* ends in .json.gz"),
-        ("a.json.gz", gzip.compress(gzip.compress(b"{}")), "holds gzip, .* unpack it once"),
-        ("a.json", b"BZh91AY", "holds bzip2, .* unpack it"),
+        ("a.json", gzip.compress(gzip.compress(b"{}")), "holds gzip, .* unpack it once"),
+        ("a.gz", bz2.compress(gzip.compress(b"{}")), "holds gzip, .* unpack it once"),
+        ("a.json", b"PK\x03\x04", "holds zip, .* unpack it once"),
     ],
-    ids=["gzip", "gzip twice", "bzip2"],
+    ids=["gzip twice", "gzip in bzip2", "zip"],
 )
 def test_what_is_compressed_is_no_row(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     """Nor is it refused as one, which could be kept aside."""
@@ -193,15 +195,18 @@ def test_the_beginning_of_every_file_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of a thousand; of more every second, or third, and the newest."""
+    """All of a thousand; of more every second, or third, and the newest. Of the others the bytes
+    that tell how they are compressed."""
     seen: list[tuple[str, int]] = []
 
-    def begin(client: object, file: File, size: int) -> tuple[str, bool]:
+    def head(client: object, file: File, size: int) -> tuple[str, str, bool]:
+        if size == HEAD_BYTES:
+            return "zstd", "", False
         seen.append((file.file_name, size))
-        return GOOD, True
+        return "", GOOD, True
 
     monkeypatch.setattr(loader.sampling, "s3_client", object)
-    monkeypatch.setattr(loader.sampling, "beginning", begin)
+    monkeypatch.setattr(loader.sampling, "head", head)
     for count, step, size in (
         (1, 1, 65_536),
         (1000, 1, 16_777),
@@ -216,6 +221,7 @@ def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPat
         assert looked_at[-1] == count - 1
         assert {of_each for _, of_each in seen} == {size}
         assert [n for n, file in enumerate(counted) if file.object_count == 1] == looked_at
+        assert [n for n, file in enumerate(counted) if not file.compression] == looked_at
 
 
 def test_an_object_that_fills_no_column_is_named(tmp_path: Path) -> None:
@@ -296,9 +302,9 @@ def test_a_damaged_gzip_among_joined_files_is_named(
 ) -> None:
     with_cores(2)
     zipped = gzip.compress(GOOD.encode())
-    for damaged in (zipped[:-5], zipped[:-8] + bytes(4) + zipped[-4:], b"", b"{}"):
+    for damaged in (zipped[:-5], zipped[:-8] + bytes(4) + zipped[-4:], b""):
         files = [write(tmp_path, "a.json.gz", zipped), write(tmp_path, "b.json.gz", damaged)]
-        if damaged == b"":
+        if not damaged:
             assert join(files, tmp_path, False, ["n"], 0).files[1].object_count == 0
             continue
         with pytest.raises(Exception, match=r"cannot read b\.json\.gz"):
@@ -339,5 +345,5 @@ def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_contents_are_those_of_all_members(tmp_path: Path) -> None:
     members = b"".join(gzip.compress(text.encode()) for text in (GOOD, GOOD + GOOD))
-    file = write(tmp_path, "a.json.gz", members)
+    file = replace(write(tmp_path, "a.json.gz", members), compression="gzip")
     assert count_boundaries(contents(file)) == 3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from click import ClickException
 
 from loader.files import File
-from loader.plan import Batch, Options, Source, Step, batches, steps
+from loader.plan import Batch, Options, Source, Step, batches, steps, to_join
 
 GIB = 1024**3
 
@@ -25,7 +27,7 @@ def options(**given) -> Options:
 
 def planned(files: list[File], engine: str = "duckdb", **given) -> list[Batch]:
     """The batches of these files."""
-    return list(batches(files, engine, options(**given)))
+    return list(batches(*to_join(files, options(**given)), engine))
 
 
 def sizes(made: list[Batch]) -> list[int]:
@@ -63,13 +65,14 @@ def test_no_files_are_no_batch() -> None:
     assert planned([], "redshift", join_from=1) == []
 
 
-def test_redshift_copies_zipped_files_by_themselves() -> None:
-    plain, zipped = file("a.json", 10**6), file("b.json.gz", 10**6)
+def test_redshift_copies_each_compression_by_itself() -> None:
+    """It is told by the content, not by the name."""
+    plain, zipped = file("a.json.gz", 10**6), replace(file("b", 10**6), compression="gzip")
     assert planned([plain, zipped, plain], "redshift") == [
-        Batch([plain, plain], is_gzip=False),
-        Batch([zipped], is_gzip=True),
+        Batch([plain, plain]),
+        Batch([zipped], "gzip"),
     ]
-    assert planned([plain, zipped, plain]) == [Batch([plain, zipped, plain], is_gzip=False)]
+    assert planned([plain, zipped, plain]) == [Batch([plain, zipped, plain])]
 
 
 # --- what is joined ------------------------------------------------------------
@@ -87,27 +90,27 @@ def test_small_objects_are_joined_if_they_are_many(engine: str) -> None:
 def test_up_to_64_kb_an_object_is_small() -> None:
     small, large = file("small.json", 64 * 1024), file("large.json", 64 * 1024 + 1)
     assert planned([large, small, large], join_from=1) == [
-        Batch([large, large], is_gzip=False),
-        Batch([small], is_gzip=False, is_joined=True),
+        Batch([large, large]),
+        Batch([small], is_joined=True),
     ]
     # The large one does not make them two.
-    assert planned([large, small], join_from=2) == [Batch([large, small], is_gzip=False)]
+    assert planned([large, small], join_from=2) == [Batch([large, small])]
 
 
 def test_what_is_joined_is_zipped_for_redshift() -> None:
     """Whether the objects are zipped or not."""
     files = [file("a.json"), file("b.json.gz")]
-    assert planned(files, "redshift", join_from=2) == [Batch(files, is_gzip=True, is_joined=True)]
-    assert planned(files, join_from=2) == [Batch(files, is_gzip=False, is_joined=True)]
+    assert planned(files, "redshift", join_from=2) == [Batch(files, "gzip", is_joined=True)]
+    assert planned(files, join_from=2) == [Batch(files, is_joined=True)]
 
 
 def test_local_files_are_not_joined() -> None:
     local, remote = file("/log_data/a.json"), file("b.json")
     assert planned([local, remote], join_from=1) == [
-        Batch([local], is_gzip=False),
-        Batch([remote], is_gzip=False, is_joined=True),
+        Batch([local]),
+        Batch([remote], is_joined=True),
     ]
-    assert planned([local, remote], join_from=2) == [Batch([local, remote], is_gzip=False)]
+    assert planned([local, remote], join_from=2) == [Batch([local, remote])]
 
 
 def test_more_is_joined_at_once_than_duckdb_reads() -> None:
@@ -121,7 +124,7 @@ def test_more_is_joined_at_once_than_duckdb_reads() -> None:
 def source() -> Source:
     """A source table with ten files."""
     files = [file(f"{number}.json") for number in range(10)]
-    return Source("staging_events", "s3://bucket/", "DBT_EVENTS_LOCATION", ["ts"], files)
+    return Source("staging_events", "s3://bucket/", "DBT_EVENTS_LOCATION", "*", ["ts"], files)
 
 
 def run(state: str, first: int | None, last: int | None, load_id: int = 0) -> dict:
