@@ -50,6 +50,20 @@ def put(client, key: str, *objects: dict) -> None:
     )
 
 
+def test_an_object_is_a_location(local_project: Project, s3) -> None:
+    """Also by the names that Hadoop has for S3; one whose name goes on is another."""
+    put(s3, "log_data/a", event(1))
+    put(s3, "log_data/a2", event(2))
+    put(s3, "song_data/1.json", song(1))
+    items = "select iteminsession from sparkify_raw.staging_events order by 1"
+    local_project.load(DBT_EVENTS_LOCATION="s3a://music/log_data/a")
+    assert local_project.query(items) == [(1,)]
+    for location in ("S3://music/log_data/a", "s3n://music/log_data/a"):
+        assert "Nothing new." in local_project.load(DBT_EVENTS_LOCATION=location).output
+    run = local_project.load(DBT_EVENTS_LOCATION="s3://music/log_data/b", fails=True)
+    assert "holds no file to load" in run.errors
+
+
 def test_objects_under_the_prefix_are_loaded_once(local_project: Project, s3) -> None:
     s3.put_object(Bucket="music", Key="log_data/", Body=b"")
     s3.put_object(Bucket="music", Key="log_data/2018/", Body=b"")
@@ -63,7 +77,7 @@ def test_objects_under_the_prefix_are_loaded_once(local_project: Project, s3) ->
     items = "select iteminsession from sparkify_raw.staging_events order by 1"
     assert local_project.query(items) == [(1,), (2,), (3,), (4,)]
     assert local_project.query("select count(*) from sparkify_raw.staging_songs") == [(1,)]
-    assert "ignored" not in run.errors
+    assert "left out" not in run.errors
 
     ledger = "select file_name, fingerprint from sparkify_raw.loaded_files order by file_name"
     tags = {
