@@ -198,7 +198,8 @@ def list_s3(prefix: str) -> Iterator[File]:
         for entry in page.get("Contents", []):
             if not entry["Key"].endswith("/"):  # a folder marker
                 name = f"s3://{bucket}/{entry['Key']}"
-                yield File(name, entry["Size"], entry["ETag"].strip('"'), name)
+                tag, compression = entry["ETag"].strip('"'), named_compression(name)
+                yield File(name, entry["Size"], tag, name, compression=compression)
 
 
 def the_object(location: str) -> list[File]:
@@ -213,7 +214,7 @@ def compression_of(head: bytes) -> str:
 
 
 def named_compression(file_name: str) -> str:
-    """How a file is compressed by its name, where it cannot be read."""
+    """How a file is compressed by its name, where nobody has looked into it."""
     return next((k for k, suffix in SUFFIXES.items() if k and file_name.endswith(suffix)), "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import click
 from click import ClickException
@@ -17,7 +17,6 @@ from loader.files import (
     is_s3,
     json_lines,
     manifest,
-    named_compression,
     s3_client,
 )
 from loader.joining import Provided, content_of
@@ -98,7 +97,7 @@ def look_at(
         files, keys = sample(files, source.columns, is_strict)
     except CannotSample as error:
         note(f"{source.table}: cannot look for keys that no column takes: {error.message}")
-        return [replace(f, compression=named_compression(f.file_name)) for f in files], {}
+        return files, {}
     note_keys(source, keys)
     return files, keys
 

@@ -171,6 +171,8 @@ def test_zipped_and_plain_files_are_loaded_apart(redshift_project: RedshiftProje
 
     project = redshift_project
     (project.events / "zipped.json.gz").write_bytes(gzip.compress(json.dumps(event(9)).encode()))
+    # A dry run reads no data, and goes by the names.
+    assert project.load("--select", "staging_events", "--dry-run").output.count("\ngzip") == 1
     project.load("--select", "staging_events")
     assert project.query(LEDGER) == [
         (1, "staging_events", 2, 3),
