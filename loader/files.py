@@ -22,7 +22,7 @@ from click import ClickException
 S3_SCHEMES = ("s3", "s3a", "s3n")  # the others are what Hadoop calls it
 COMPRESSED = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "zstd": b"\x28\xb5\x2f\xfd"}
 SUFFIXES = {"": "", "gzip": ".gz", "bzip2": ".bz2", "zstd": ".zst"}
-HEAD_BYTES = 4  # that tell how a file is compressed
+HEAD_BYTES = 512  # that tell what a file is
 THREADS = 32
 ATTEMPTS = 6  # at each request to S3, unless AWS_MAX_ATTEMPTS says otherwise
 CONNECT_SECONDS = 10

@@ -11,6 +11,7 @@ from click import ClickException
 
 from loader import note
 from loader.files import File, is_s3
+from loader.rows import Column
 
 BATCH_FILES = 100_000
 DUCKDB_FILES = 5_000  # each that it reads at once takes it some 100 KB of memory
@@ -37,7 +38,7 @@ class Source:
     location: str
     variable: str  # of the environment, which sets the location
     pattern: str  # of the names of its files
-    columns: list[str]
+    columns: list[Column]
     files: list[File] = field(default_factory=list)
     full_prefix: str = ""
     last_load: dict = field(default_factory=dict)
@@ -49,11 +50,6 @@ class Source:
     rejected: int = 0
     bytes: int = 0
     seconds: float = 0.0
-
-    @property
-    def column_names(self) -> frozenset[str]:
-        """The columns as the engine names them."""
-        return frozenset(column.lower() for column in self.columns)
 
 
 @dataclass
@@ -75,6 +71,7 @@ class Batch:
     files: list[File]
     compression: str = ""  # Redshift: of all of them, or of what the loader makes of them
     is_joined: bool = False  # the loader reads the objects and writes them into parts
+    refusal: str = ""  # what the engine said of them: the loader then compares rows with columns
 
 
 def steps(source: Source, told: dict, options: Options) -> list[Step]:

@@ -13,9 +13,11 @@ from dbt.cli.main import dbtRunner
 
 from loader import Refused
 from loader.plan import Source
+from loader.rows import Column
 
 QUIETLY = ("--no-write-json", "--log-level", "none", "--log-level-file", "debug")
 LOADED_AT = "loaded_at"  # the one column of a raw table that is no key of the JSON
+LARGEST_WHOLE = {"integer": 2**31 - 1, "bigint": 2**53 - 1}  # exact in a double precision
 REPORT = "load_staging: "  # how the macros mark what they tell
 NO_PROFILE = "Copy profiles.yml.example to profiles.yml, or see --profiles-dir."
 LOST = (
@@ -50,11 +52,13 @@ HINTS = {
     "loaded_at_if_one_value": "(The rows of one COPY have different values of loaded_at, of which a"
     f" build could miss some.) {AGAIN} If that does not help, see the default of that column.",
     "row_count_if_all_fill": "(No key of an object is a column.) Nothing of this batch was loaded.",
+    "row_count_if_all_numbers_fit": "(A number is too large, or should be whole.) Nothing of this"
+    " batch was loaded.",
     "row_count_if_as_counted": f"(COPY loaded another number of rows than were counted.) {AGAIN}",
 }
 REFUSED = re.compile(
-    "Load into table '|, in file |bad rows?, |NULL value into column row_count_if"
-    "|Malformed JSON|JSON transform error|maximum_object_size|objects were counted"
+    "Load into table '|, in file |NULL value into column row_count_if_all"
+    "|Malformed JSON|JSON transform error|maximum_object_size"
 )
 
 
@@ -87,7 +91,7 @@ class Dbt:
                 node.external.location,
                 node.config.meta["location_variable"],
                 node.config.meta.get("file_names", "*"),
-                [column for column in node.columns if column != LOADED_AT],
+                [as_column(each) for name, each in node.columns.items() if name != LOADED_AT],
             )
             for node in self.manifest.sources.values()
             if node.external
@@ -109,6 +113,8 @@ class Dbt:
         self.events.clear()
         runner = dbtRunner(manifest=self.manifest, callbacks=[self.events.append])
         outcome = runner.invoke([*QUIETLY, *command, *self.options])
+        if isinstance(outcome.exception, KeyboardInterrupt):
+            raise outcome.exception
         if not outcome.success:
             errors = [event.info.msg for event in self.events if event.info.level == "error"]
             message = explain(str(outcome.exception or "\n".join(errors)))
@@ -117,6 +123,16 @@ class Dbt:
                 message
             )
         return outcome.result
+
+
+def as_column(declared) -> Column:
+    """A column of the sources' YAML."""
+    return Column(
+        declared.name,
+        declared.data_type.lower(),
+        any(constraint.type == "not_null" for constraint in declared.constraints),
+        LARGEST_WHOLE.get(declared.config.meta.get("cast_as")),
+    )
 
 
 def explain(message: str) -> str:

@@ -14,16 +14,11 @@
                              the files: as many rows must be loaded or rejected
                is_counted    whether it counted those of all files; otherwise there may be
                              more
-               is_joined     whether the loader has written what it read of the files into
-                             others, an object a line
-               max_errors    rows that may be rejected; more undo the load. If any may,
-                             is_joined and is_counted
                rejects       file of JSON lines, the pieces of text that are no rows
                reject_count  how many these are
                manifest      Redshift: the manifest of the batch, for COPY
                compression   Redshift: of all its files, gzip, bzip2 or zstd; "" if they are
                              not compressed
-               places        DuckDB: file of JSON lines, what of a joined batch is where
                is_folded     DuckDB: whether a key is written in another case than its column
     dry_run    report the SQL instead of running it
 

@@ -52,9 +52,7 @@ set variable paths = (
 {% if batch.replaces is not none %}
 {{ replace_loads_sql(source_table, batch.replaces, batch.is_new_type) }}
 {% endif %}
-{%- if batch.is_joined %}
-{{ duckdb_split_rejects_sql(batch, columns) }};
-{% endif %}
+
 insert into {{ raw_table }} (
 {%- for column in columns %}
     {{ column.name | lower }},
@@ -73,12 +71,7 @@ select
         ) is not null then getvariable('loaded_at')
         else error('no key of an object fills a column, in file "' || _file || '"')
     end
-{%- if batch.is_joined %}
-from checked_rows
-where rejection is null;
-{%- else %}
 from {{ duckdb_read_objects_sql(columns, batch.is_folded) }};
-{%- endif %}
 
 insert into {{ raw_relation("loaded_files") }} (
     source_table, file_name, file_size, fingerprint, load_id, loaded_at
@@ -91,7 +84,9 @@ select
     getvariable('load_id'),
     getvariable('loaded_at')
 from ({{ files }});
-
+{% if batch.reject_count %}
+{{ keep_rejects_sql(batch) }};
+{% endif %}
 insert into {{ loads }} (
     load_id, source_table, file_count, row_count, rejected_count, byte_count, loaded_at
 )
@@ -136,11 +131,6 @@ where load_id = getvariable('load_id')
 {%- set source_table = batch.source_table -%}
 {%- set loads = raw_relation("loads") -%}
 {%- set parameters = ["manifest"] + ([batch.compression] if batch.compression else []) -%}
-{#- COPY fails at as many errors, not beyond them. -#}
-{%- set copy_errors = batch.max_errors - batch.reject_count -%}
-{%- if copy_errors > 0 -%}
-    {%- do parameters.append("maxerror " ~ (copy_errors + 1)) -%}
-{%- endif -%}
 begin;
 
 {{ redshift_begin_load_sql(source_table, batch.last_load.load_id) }};
@@ -171,20 +161,7 @@ from ({{ read_file_list(source_table, batch.file_list) }}) as files
 cross join {{ loads }} as loads
 where loads.load_id = (select load_id from this_load);
 {% if batch.reject_count %}
-{{ redshift_keep_rejects_sql(batch, "(select load_id from this_load)") }};
-{% endif %}
-{%- if copy_errors > 0 %}
-insert into {{ raw_relation("rejected_rows") }} (load_id, source_table, reason, loaded_at)
-select
-    load_id,
-    source_table,
-    cast(rejected_count - {{ batch.reject_count }} as varchar(20))
-    || ' of the rows that COPY rejected; Redshift has not said yet which',
-    loaded_at
-from {{ loads }}
-where
-    load_id = (select load_id from this_load)
-    and rejected_count > {{ batch.reject_count }};
+{{ keep_rejects_sql(batch) }};
 {% endif %}
 commit;
 

@@ -18,25 +18,30 @@
 create temporary table this_copy (
     row_count_if_as_counted bigint not null,
     row_count_if_all_fill_a_column bigint not null,
+    row_count_if_all_numbers_fit bigint not null,
     loaded_at_if_one_value timestamp not null
 );
 
 insert into this_copy (
     row_count_if_as_counted,
     row_count_if_all_fill_a_column,
+    row_count_if_all_numbers_fit,
     loaded_at_if_one_value
 )
 select
     case
         {%- if batch and batch.is_counted %}
-        when {{ object_count }} - count(*) between {{ batch.reject_count }}
-            and {{ batch.max_errors }} then count(*)
+        when count(*) = {{ object_count - batch.reject_count }} then count(*)
         {%- else %}
         when count(*) >= {{ object_count }} then count(*)
         {%- endif %}
     end,
     case
         when count(case when {{ _fills_no_column(source_table) }} then 1 end) = 0
+            then count(*)
+    end,
+    case
+        when count(case when {{ _has_a_wrong_number(source_table) }} then 1 end) = 0
             then count(*)
     end,
     case
@@ -60,11 +65,7 @@ select
     '{{ source_table }}',
     {{ "files.file_count" if batch else "null" }},
     this_copy.row_count_if_as_counted,
-    {% if batch and batch.max_errors -%}
-    {{ object_count }} - this_copy.row_count_if_as_counted,
-    {%- else -%}
-    0,
-    {%- endif %}
+    {{ batch.reject_count if batch else 0 }},
     {{ "files.byte_count" if batch else "null" }},
     this_copy.loaded_at_if_one_value
 from this_load
@@ -90,4 +91,20 @@ cross join (
 {%- for column in required[:1] or columns -%}
     {{ column.name | lower }} is null{% if not loop.last %} and {% endif %}
 {%- endfor -%}
+{%- endmacro %}
+
+{# What COPY takes for a double precision, and checked_value does not. #}
+{% macro _has_a_wrong_number(source_table) -%}
+{%- set conditions = ["1 = 0"] -%}
+{%- for column in raw_source(source_table).columns.values()
+    if column.data_type | lower in ["real", "double precision"] -%}
+    {%- set name = column.name | lower -%}
+    {%- do conditions.append(
+        "not (" ~ name ~ " = floor(" ~ name ~ ") and abs(" ~ name ~ ") <= "
+        ~ largest_whole(column) ~ ")"
+        if largest_whole(column) else
+        "not (abs(" ~ name ~ ") <= cast('1.7976931348623157e308' as double precision))"
+    ) -%}
+{%- endfor -%}
+{{ conditions | join("\n            or ") }}
 {%- endmacro %}

@@ -27,9 +27,9 @@ renamed as (
 
     select
         -- ids
-        userid as user_id,
-        sessionid as session_id,
-        iteminsession as item_in_session,
+        cast(userid as bigint) as user_id,
+        cast(sessionid as bigint) as session_id,
+        cast(iteminsession as integer) as item_in_session,
 
         -- user
         {{ blank_to_null('firstname') }} as first_name,
@@ -44,7 +44,7 @@ renamed as (
         page,
         {{ blank_to_null('auth') }} as auth,
         {{ blank_to_null('method') }} as method,
-        status,
+        cast(status as integer) as status,
 
         -- song
         {{ blank_to_null('song') }} as song_title,
@@ -52,7 +52,7 @@ renamed as (
         length as song_length,
 
         -- times
-        ts,
+        cast(ts as bigint) as ts,
         {{ epoch_ms_to_timestamp('ts') }} as event_at,
         loaded_at
 

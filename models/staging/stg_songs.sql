@@ -15,7 +15,7 @@ renamed as (
 
         -- song
         {{ blank_to_null('title') }} as title,
-        nullif(year, 0) as year,
+        nullif(cast(year as integer), 0) as year,
         duration,
 
         -- artist

@@ -1,0 +1,246 @@
+"""The rows of a file, JSON objects that follow one another, and what is bad about them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+from click import ClickException
+
+BLANKS = re.compile(r"[ \t\r\n]*")
+LARGEST_BYTES = 4 * 1024**2  # of an object, for COPY and for DuckDB as it is told
+SHOWN_CHARACTERS = 1_000  # of a bad piece
+SHOWN_KEYS, SHOWN_KEY = 20, 30  # of an object, characters of a key
+# What files begin with that hold no rows: what that is, and what to do.
+FOREIGN = {
+    rb"\x1f\x8b": ("gzip", "unpack it once"),
+    rb"BZh": ("bzip2", "unpack it once"),
+    rb"\x28\xb5\x2f\xfd": ("zstd", "unpack it once, or compress it with gzip"),
+    rb"PK\x03\x04": ("zip", "unpack it once"),
+    rb"\xfd7zXZ|7z\xbc\xaf|LZIP": ("xz or 7z", "unpack it once"),
+    rb"PAR1|Obj\x01|ORC": ("Parquet, Avro or ORC", "write it as JSON, an object per line"),
+    rb"version https://git-lfs": ("a Git LFS pointer", "run git lfs pull"),
+    rb"\s*<(!doctype\s+)?html": ("an HTML page", "get the file itself, not the page about it"),
+    rb"\s*(<\?xml.*?>\s*)?<Error>": ("an error of S3 as XML", "download the file again"),
+    rb"\s*<[?!a-z]": ("XML", "write it as JSON, an object per line"),
+    rb"\xff\xfe|\xfe\xff|.?\0": ("UTF-16 or UTF-32", "convert it to UTF-8, with iconv perhaps"),
+    rb"[^\n]*\0": ("binary data", "write it as JSON, an object per line"),
+}
+# What ends a bad piece of a text, unless a good object begins before that.
+_END = re.compile(r"\n|\}[ \t\r]*(?=\{)")
+_BEFORE_AN_OBJECT = re.compile(r"[ \t\r]*(?:\n|\{|\Z)")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a raw table, named as its key is spelled. What it takes is the same on both
+    engines, or what both take."""
+
+    name: str
+    data_type: str
+    is_required: bool = False
+    largest_whole: int | None = None  # of a number that must be whole
+
+    def fault_of(self, value: object) -> str | None:
+        """Why the column does not take a value of its key, if it does not."""
+        is_text = self.data_type.startswith("varchar")
+        if value is None or (value == "" and not is_text):
+            return "empty, which it must not be" if self.is_required else None
+        if is_text:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            most = int(self.data_type[8:-1])
+            if len(text.encode(errors="replace")) > most:
+                return f"longer than {most:,} bytes"
+            return "a text with a NUL" if "\0" in text else None
+        if self.data_type != "double precision":
+            return None  # the engine tells
+        try:
+            if isinstance(value, bool | list | dict) or "_" in str(value):
+                raise ValueError
+            number = float(str(value))
+        except ValueError:
+            return "not a number"
+        if not math.isfinite(number) or not str(value).isascii():
+            return "not a number"
+        if self.largest_whole and not (number.is_integer() and abs(number) <= self.largest_whole):
+            return f"not a whole number of at most {self.largest_whole:,}"
+        return None
+
+
+@dataclass
+class Piece:
+    """An object as one line, or a piece of text that is no row, with what is wrong with it."""
+
+    line: str
+    keys: Set[str] = frozenset()
+    reason: str | None = None
+    column_name: str | None = None
+    value: object = None
+    is_json: bool = True
+
+    def as_reject(self, file_name: str, number: int) -> dict:
+        """It as rejected_rows has it, in texts that any engine takes."""
+        value = self.value if self.column_name else self.line
+        value = value if isinstance(value, str | None) else json.dumps(value, ensure_ascii=False)
+        told = {"value": value and value[:SHOWN_CHARACTERS], "reason": self.reason}
+        return {"file_name": file_name, "line_number": number, "column_name": self.column_name} | {
+            name: text and text.replace("\0", "\ufffd").encode(errors="replace").decode()
+            for name, text in told.items()
+        }
+
+
+def told(reject: dict) -> str:
+    """A bad row in a message."""
+    column = f", column {reject['column_name']}" if reject["column_name"] else ""
+    value = f', value "{reject["value"][:80]}"' if reject["value"] else ""
+    return f"In {reject['file_name']}, line {reject['line_number']}{column}{value}: " + (
+        f"{reject['reason']}."
+    )
+
+
+def refuse_constant(constant: str) -> None:
+    """Refuses NaN and Infinity, which Python takes for JSON."""
+    raise ValueError(f"{constant} is no JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=refuse_constant).raw_decode
+
+
+def read_rows(content: bytes, columns: list[Column], is_judged: bool = False) -> Iterator[Piece]:
+    """The objects of a file, and what else is in it.
+
+    Whatever cannot be read ends with its line, or where the next object begins, so that as
+    little as can be is lost with it; what would be many rows, such as an array of objects, is
+    as many pieces. An object that fills none of the columns is bad, if judged also one that does
+    not fit them.
+    """
+    text = content.decode(errors="surrogateescape").removeprefix("\ufeff")
+    names = frozenset(column.name.lower() for column in columns)
+    end = 0
+    while (start := BLANKS.match(text, end).end()) < len(text):
+        try:
+            value, end = _decode(text, start)
+        except (ValueError, RecursionError) as error:
+            end = _end_of_bad_piece(text, start)
+            why = getattr(error, "msg", str(error))
+            yield Piece(text[start:end].rstrip(), reason=f"not JSON: {why}", is_json=False)
+            continue
+        piece = text[start:end]
+        if isinstance(value, dict) and fills_a_column(value, names):
+            fault = (_unfit(piece, value), None, None)
+            if is_judged and not fault[0]:
+                fault = _fault(value, columns)
+            # Within a JSON text an end of line is a blank, since strings have it escaped.
+            yield Piece(piece.replace("\n", " ").replace("\r", " "), value.keys(), *fault)
+        elif isinstance(value, dict | list):
+            yield from _rows_within(value, names)
+        else:
+            # A text or a number by itself says nothing of where the bad piece ends.
+            end = _end_of_bad_piece(text, start)
+            yield Piece(text[start:end].rstrip(), reason="not a JSON object")
+
+
+def fills_a_column(value: object, names: frozenset[str]) -> bool:
+    """Whether a value is an object that has anything for one of the columns."""
+    return isinstance(value, dict) and any(
+        each is not None and key.lower() in names for key, each in value.items()
+    )
+
+
+def refuse_foreign(file_name: str, content: bytes) -> None:
+    """Raises ClickException if a file's content, unpacked where an engine can do that, is
+    something else than text with JSON: all of it would count as a few bad rows."""
+    for begins, (kind, remedy) in FOREIGN.items():
+        if re.match(begins, content[:512], re.I | re.S):
+            raise ClickException(
+                f"{file_name} holds {kind}, which cannot be read as JSON: {remedy}. No part of it"
+                " is a row, so --max-errors does not apply; a name that begins with _ hides it."
+            )
+
+
+def _fault(value: dict, columns: list[Column]) -> tuple[str | None, str | None, object]:
+    """Why an object is no row of the columns, of which one, and the value there."""
+    found = {key.lower(): each for key, each in value.items()}
+    for column in columns:
+        if column.is_required and column.name.lower() not in found:
+            return f"the key {column.name} is missing; there are {_shown(value)}", column.name, None
+        each = found.get(column.name.lower())
+        if reason := column.fault_of(each):
+            return reason, column.name, each
+    return None, None, None
+
+
+def _shown(value: dict) -> str:
+    """The keys of an object."""
+    return ", ".join(key[:SHOWN_KEY] for key in list(value)[:SHOWN_KEYS])
+
+
+def _end_of_bad_piece(text: str, start: int) -> int:
+    found = _END.search(text, start + 1)
+    end = found.end() if found else len(text)
+    at = text.find("{", start + 1, end)
+    while at >= 0 and not _begins_an_object(text, at):
+        at = text.find("{", at + 1, end)
+    return at if at >= 0 else end
+
+
+def _begins_an_object(text: str, at: int) -> bool:
+    try:
+        _, end = _decode(text, at)
+    except (ValueError, RecursionError):
+        return False
+    return _BEFORE_AN_OBJECT.match(text, end) is not None
+
+
+def _unfit(piece: str, value: dict) -> str | None:
+    """What an engine has against an object that Python can read."""
+    if len(piece) > LARGEST_BYTES // 4 and len(piece.encode(errors="replace")) > LARGEST_BYTES:
+        return "an object of more than 4 MB"
+    try:
+        piece.encode()
+        if "\\u" in piece:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "not valid Unicode"
+    return None
+
+
+def _rows_within(value: dict | list, names: frozenset[str]) -> Iterator[Piece]:
+    """What is lost with an array, or with an object that fills no column: a piece for each row."""
+    rows = list(_rows_of(value, names))
+    if isinstance(value, dict):
+        reason = f"none of its keys fills a column: {_shown(value) or 'it has none'}"
+        filters = (_filter(key, each, names) for key, each in value.items() if key.isidentifier())
+        jq = next(filter(None, filters), None)
+    else:
+        reason = "in an array, not an object of its own" if rows else "not a JSON object"
+        jq = ".[]" if rows else None
+    if jq:
+        reason += f"; one object per line is wanted, for example by jq -c '{jq}'"
+    for row in rows or [value]:
+        yield Piece(json.dumps(row, ensure_ascii=False), reason=reason)
+
+
+def _filter(key: str, value: object, names: frozenset[str]) -> str | None:
+    """What jq takes the rows out of a key with, if they are in there."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            return f".{key} | fromjson" if fills_a_column(_decode(value)[0], names) else None
+        except (ValueError, RecursionError):
+            return None
+    if fills_a_column(value, names):
+        return f".{key}"
+    is_list = isinstance(value, list) and any(fills_a_column(each, names) for each in value)
+    return f".{key}[]" if is_list else None
+
+
+def _rows_of(value: dict | list, names: frozenset[str]) -> Iterator[dict]:
+    """The objects in a value that would be rows by themselves, in any depth."""
+    for each in value if isinstance(value, list) else value.values():
+        if fills_a_column(each, names):
+            yield each
+        elif isinstance(each, dict | list):
+            yield from _rows_of(each, names)
