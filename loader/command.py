@@ -12,7 +12,7 @@ import click
 from click import ClickException
 from dbt.cli.options import MultiOption
 
-from loader import Refused, in_words, note
+from loader import Refused, Unreadable, in_words, note
 from loader.files import as_location, file_list, find_files, is_s3
 from loader.loading import load_batch, note_keys, open_stage
 from loader.plan import Batch, Options, Source, Step, batches, steps, to_join
@@ -74,7 +74,7 @@ def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
     small, rest = to_join(step.files, options)
     is_redshift = dbt.engine == "redshift"
     if is_redshift and not options.dry_run:
-        rest, keys = look_at(rest, source.columns, is_strict=not options.max_errors)
+        rest, keys = look_at(rest, source.columns)
         note_keys(source, keys)
     for batch in batches(small, rest, dbt.engine):
         if source.loaded and is_redshift:
@@ -98,7 +98,12 @@ def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
                 raise
             note(f"{source.table}: reading these files object by object, to find bad rows")
             batch = Batch(batch.files, "gzip" * is_redshift, True, refusal=error.message)
-            result = load_batch(dbt, source, batch, request, options.max_errors)
+            try:
+                result = load_batch(dbt, source, batch, request, options.max_errors)
+            except Unreadable:
+                if options.max_errors:
+                    raise
+                raise error from None
         source.is_replaced |= replaces is not None
         source.last_load, replaces = result["load"], None
         source.loaded += len(batch.files)

@@ -77,7 +77,7 @@ def provide(
         parts = {path: stage.give(path) for path in {file.path for file in provided.files}}
         provided.files = [replace(file, path=parts[file.path]) for file in provided.files]
     elif dbt.engine == "duckdb":
-        files, keys = look_at(fetch(batch.files, stage.folder), source.columns)
+        files, keys = look_at(fetch(batch.files, stage.folder), source.columns, is_strict=True)
         provided = Provided(for_duckdb(files, stage.folder), keys=keys)
     else:
         return Provided(batch.files)  # which have been looked at

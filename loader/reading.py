@@ -33,7 +33,7 @@ from loader.files import (
 )
 from loader.rows import Column, read_rows, refuse_foreign, told
 
-CHUNK_BYTES = 1024**2
+CHUNK_BYTES = 64 * 1024
 READ_AHEAD = 4 * THREADS  # files
 UNPACK = {"gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), "bzip2": bz2.BZ2Decompressor}
 DECOMPRESS = {"gzip": gzip.decompress, "bzip2": bz2.decompress}
@@ -116,14 +116,14 @@ def content_of(client, file: File) -> bytes:
 
 
 def look_at(
-    files: list[File], columns: list[Column], is_strict: bool = True
+    files: list[File], columns: list[Column], is_strict: bool = False
 ) -> tuple[list[File], dict[str, str]]:
     """The files with what their beginnings tell, and keys of their objects, each with the newest
     file that has it: how they are compressed, and of those read to their end how many objects
     they have.
 
-    Raises Refused if strict and one of these objects fills no column, and ClickException if a
-    file holds no text. What is cut off is left to the engine.
+    Raises ClickException if a file holds something else than text. If strict, as for DuckDB,
+    which takes more for JSON than COPY does, raises Refused if it is no JSON, or fills no column.
     """
     client = client_for(files)
     step = max(1, -(-len(files) // FILES_AT_MOST)) if client else 1
@@ -135,9 +135,9 @@ def look_at(
         refuse_foreign(file.file_name, data)
         file, count, keys = replace(file, compression=compression), 0, {}
         for count, piece in enumerate(read_rows(data, columns), start=1):
-            if not piece.is_json and not is_whole:
-                break
-            if piece.reason and is_strict:
+            if piece.reason and (not is_strict or not (is_whole or piece.is_json)):
+                return file, keys
+            if piece.reason:
                 raise Refused(told(piece.as_reject(file.file_name, count)))
             keys |= dict.fromkeys(piece.keys)
         return (replace(file, object_count=count) if is_whole else file), keys
@@ -214,6 +214,19 @@ def fetch(files: list[File], folder: Path) -> list[File]:
     return fetched
 
 
+def unpack_all(path: Path) -> None:
+    """Raises EOFError, OSError or zlib.error if a zipped file is damaged."""
+    unpack = UNPACK["gzip"]()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            while chunk:
+                unpack = UNPACK["gzip"]() if unpack.eof else unpack
+                unpack.decompress(chunk)
+                chunk = unpack.unused_data
+    if not unpack.eof:
+        raise EOFError("it ends too early")
+
+
 def for_duckdb(files: list[File], folder: Path) -> list[File]:
     """The files where DuckDB takes them for what they are, which it tells by their names.
 
@@ -231,9 +244,7 @@ def for_duckdb(files: list[File], folder: Path) -> list[File]:
             )
         if file.compression == "gzip":
             try:
-                with gzip.open(path) as stream:
-                    while stream.read(CHUNK_BYTES):
-                        pass
+                unpack_all(path)
             except (EOFError, OSError, zlib.error) as error:
                 raise Unreadable(f"cannot unzip {file.file_name}: {error}") from error
         if [*map(named_compression, (path.name, path.name.lower()))] == [file.compression] * 2:

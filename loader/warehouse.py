@@ -55,6 +55,7 @@ HINTS = {
     "row_count_if_all_numbers_fit": "(A number is too large, or should be whole.) Nothing of this"
     " batch was loaded.",
     "row_count_if_as_counted": f"(COPY loaded another number of rows than were counted.) {AGAIN}",
+    "objects were counted": f"(A file has changed since it was listed, or a row was lost.) {AGAIN}",
 }
 REFUSED = re.compile(
     "Load into table '|, in file |NULL value into column row_count_if_all"

@@ -89,20 +89,21 @@ def serve(address: str, target: str) -> None:
         connection.connect(address)
         stream = connection.makefile("rw")
         sys.path.insert(0, str(Path.cwd()))
-        import load_staging
+        del sys.modules["__main__"].__file__  # which processes that are started need not import
+        import loader.command
         import loader.files
         import loader.stages
 
         # To make a client takes longer than what it is used for here.
         loader.files.s3_client = functools.cache(loader.files.s3_client)
         loader.stages.s3_client = loader.files.s3_client
-        dbt = load_staging.Dbt(Path.cwd(), None, target, "{}")
-        load_staging.Dbt = lambda *_: dbt
+        dbt = loader.command.Dbt(Path.cwd(), None, target, "{}")
+        loader.command.Dbt = lambda *_: dbt
         gc.freeze()
         for number, line in enumerate(stream):
             if number % 20 == 19:  # 20 MB each
                 gc.collect()
-            answer = run(json.loads(line), load_staging.main, dbt.manifest)
+            answer = run(json.loads(line), loader.command.main, dbt.manifest)
             stream.write(json.dumps(asdict(answer)) + "\n")
             stream.flush()
 

@@ -20,7 +20,7 @@ from loader.joining import join
 from loader.stages import FolderStage, S3Stage
 from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
 from tests.fake_redshift import DATABASE, USER, FakeRedshift
-from tests.test_loader.joined import joined_cases, with_cores
+from tests.test_loader.joined import COLUMNS, joined_cases, with_cores
 
 from .conftest import Project, RedshiftProject, event, song
 from .misbehaving_s3 import BUCKET, MisbehavingS3, answer
@@ -197,7 +197,7 @@ def test_a_row_that_joining_loses_refuses_the_batch(bucket: Bucket) -> None:
 
 
 def test_a_text_that_looks_like_two_objects_is_one(bucket: Bucket) -> None:
-    """Zipped or not: where a count by boundaries is too large, objects are counted one by one."""
+    """Zipped or not."""
     for name in ("a.json", "b.json.gz"):
         bucket.put(f"log_data/{name}", json.dumps(event(1, song='} {"a": 1}{', artist=name)))
     bucket.load(*ONE_BY_ONE)
@@ -243,7 +243,7 @@ def test_a_folder_that_cannot_be_written_to(
         monkeypatch.setenv(name, "us-west-2")
     name = f"s3://{BUCKET}/a.json"
     with pytest.raises(ClickException, match="cannot write to the temporary folder"):
-        join([File(name, 2, "tag", name)], tmp_path / "missing", False, ["a"], 0)
+        join([File(name, 2, "tag", name)], tmp_path / "missing", ".json", COLUMNS)
 
 
 def test_what_killed_loads_left_is_removed(
@@ -265,10 +265,11 @@ def test_what_killed_loads_left_is_removed(
         return {entry["Key"].removeprefix(prefix) for entry in listed["Contents"]}
 
     assert len(keys()) == 2
-    S3Stage(location).clear_left()
-    assert len(keys()) == 2
-    monkeypatch.setattr(loader.stages, "LEFT_AFTER", -60)
-    S3Stage(location).clear_left()
+    with S3Stage(location) as stage:
+        stage.clear_left()
+        assert len(keys()) == 2
+        monkeypatch.setattr(loader.stages, "LEFT_AFTER", -60)
+        stage.clear_left()
     assert keys() == {"other/a.json"}
 
     monkeypatch.undo()
@@ -293,7 +294,9 @@ def test_redshift_reads_each_joined_object_once(
 ) -> None:
     """All cases in one COPY, told apart by their number."""
     s3, entries, expected = cluster.s3, [], []
-    for number, (count, joined) in enumerate(joined_cases(tmp_path, with_cores, True, (1, 8, 64))):
+    for number, (count, joined) in enumerate(
+        joined_cases(tmp_path, with_cores, ".json.gz", (1, 8, 64))
+    ):
         expected += [(number, n) for n in range(count) if n % 3 != 1]
         for path in sorted({file.path for file in joined.files}):
             key, objects = f"joined{path}", gzip.decompress(Path(path).read_bytes())

@@ -110,10 +110,11 @@ def test_a_bad_object_is_named(local_project: Project, s3) -> None:
     put(s3, "log_data/good.json", event(1))
     put(s3, "log_data/bad.json", event(2, ts="x"))
     run = local_project.load("--select", "staging_events", fails=True)
-    assert 'ts: the value "x" is not a bigint, in file s3://music/log_data/bad.json' in run.errors
+    said = 'In s3://music/log_data/bad.json, line 1, column ts, value "x": not a number.'
+    assert said in run.errors
     s3.put_object(Bucket="music", Key="log_data/bad.json", Body=b'{"ts": ')
     run = local_project.load("--select", "staging_events", fails=True)
-    assert 'in file "s3://music/log_data/bad.json"' in run.errors
+    assert "In s3://music/log_data/bad.json, line 1, value " in run.errors
     assert local_project.query("select count(*) from sparkify_raw.staging_events") == [(0,)]
 
 

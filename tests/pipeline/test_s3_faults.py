@@ -12,8 +12,8 @@ import pytest
 from click import ClickException
 
 import loader.files
-from loader.fetching import fetch
 from loader.files import File, find_files
+from loader.reading import fetch, for_duckdb
 from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
 from tests.fake_redshift import FakeRedshift
 
@@ -293,7 +293,7 @@ def test_a_damaged_gzip_is_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / "x.json.gz"
     path.write_bytes(DAMAGED[name])
     with pytest.raises(ClickException, match=r"cannot unzip log_data/x\.json\.gz: "):
-        fetch([File("log_data/x.json.gz", 1, "", str(path))], tmp_path)
+        for_duckdb([File("log_data/x.json.gz", 1, "", str(path), None, "gzip")], tmp_path)
 
 
 def test_a_damaged_gzip_stops_the_load(project: Project) -> None:
@@ -330,21 +330,21 @@ def test_an_object_with_a_content_encoding(project_on_s3: Project, s3: Misbehavi
 CHANGE_MEANWHILE = """
 from pathlib import Path
 
-import loader.stages
+import loader.loading
 
 path = Path("input/log_data/2018/11/2018-11-02-events.json")
-fetch = loader.stages.fetch
+fetch = loader.loading.fetch
 
 def fetch_then_change(*arguments):
     files = fetch(*arguments)
     {change}
     return files
 
-loader.stages.fetch = fetch_then_change
+loader.loading.fetch = fetch_then_change
 
-import load_staging
+from loader.command import main
 
-load_staging.main()
+main()
 """
 
 # Root may read every file, unless it gives up its capabilities.
@@ -354,9 +354,9 @@ import ctypes
 version_3, no_capabilities = (ctypes.c_uint32 * 2)(0x20080522), (ctypes.c_uint32 * 6)()
 assert ctypes.CDLL(None).capset(version_3, no_capabilities) == 0
 
-import load_staging
+from loader.command import main
 
-load_staging.main()
+main()
 """
 
 

@@ -364,6 +364,9 @@ def run(arguments: list[str]) -> None:
         cli()
     else:
         sys.path[0] = str(Path(program).resolve().parent)
+        # What processes that it starts import first.
+        main = sys.modules["__main__"]
+        main.__spec__, main.__file__ = None, str(Path(program).resolve())
         runpy.run_path(program, run_name="__main__")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 
 import loader.joining
 from loader.files import File
-from loader.joining import Provided, join, join_shares
+from loader.joining import Provided, join
+from loader.rows import Column
 
 
 def write(folder: Path, name: str, content: str | bytes) -> File:
@@ -19,22 +21,25 @@ def write(folder: Path, name: str, content: str | bytes) -> File:
     return File(name, path.stat().st_size, "tag", str(path))
 
 
+COLUMNS = [Column("n", "double precision"), Column("text", "varchar(5000000)")]
+
+
 @pytest.fixture
 def with_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Has joining work as if there were so many cores, in this process."""
 
-    def ask(orders: list[dict]) -> list[dict]:
-        """What processes would answer, through JSON as theirs, the last one first."""
-        told = [join_shares(**json.loads(json.dumps(order))) for order in orders]
-        return json.loads(json.dumps([answer for each in told[::-1] for answer in each]))
+    def make_here(make: Callable, *each: list) -> list:
+        """What processes would answer, pickled as theirs is, the last one first."""
+        answers = [pickle.dumps(make(*one)) for one in list(zip(*each, strict=True))[::-1]]
+        return [pickle.loads(answer) for answer in answers[::-1]]
 
     monkeypatch.setattr(loader.joining, "FILES_ALONE", 0)
-    monkeypatch.setattr(loader.joining, "ask_workers", ask)
+    monkeypatch.setattr(loader.joining, "in_processes", make_here)
     return lambda cores: monkeypatch.setattr("os.cpu_count", lambda: cores)
 
 
 def joined_cases(
-    folder: Path, with_cores: Callable[[int], None], is_gzip: bool, every: tuple[int, ...]
+    folder: Path, with_cores: Callable[[int], None], suffix: str, every: tuple[int, ...]
 ) -> list[tuple[int, Provided]]:
     """Every number of objects, one a file, on every number of cores: how many, and the parts."""
     cases = []
@@ -45,7 +50,7 @@ def joined_cases(
             case.mkdir()
             texts = [json.dumps({"n": n}) * (n % 3 != 1) for n in range(count)]
             files = [write(case, f"{n}.in", text) for n, text in enumerate(texts)]
-            joined = join(files, case, is_gzip, ["n"], 0)
+            joined = join(files, case, suffix, COLUMNS)
             assert [file.object_count for file in joined.files] == [
                 int(n % 3 != 1) for n in range(count)
             ]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
+import os
 import random
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -16,25 +19,24 @@ import pytest
 from click import ClickException
 
 import loader.joining
-import loader.sampling
+import loader.reading
 from loader import Refused
-from loader.fetching import contents
 from loader.files import HEAD_BYTES, File
-from loader.joining import Place, Provided, join, part_count, split_evenly
-from loader.objects import Piece, count_boundaries, split_objects
-from loader.sampling import sample
+from loader.joining import join, part_count, split_evenly
+from loader.reading import look_at
+from loader.rows import Piece, read_rows
 
-from .joined import joined_cases, with_cores, write
+from .joined import COLUMNS, joined_cases, with_cores, write
 
 __all__ = ["with_cores"]  # a fixture
 
-COLUMNS = frozenset({"n", "text"})
 CORES = (1, 2, 3, 8, 64)
+ROOT = Path(__file__).parents[2]
 
 
 def pieces(text: str | bytes) -> list[Piece]:
     content = text if isinstance(text, bytes) else text.encode()
-    return list(split_objects(content, COLUMNS))
+    return list(read_rows(content, COLUMNS))
 
 
 def shown(text: str | bytes) -> list[str]:
@@ -117,24 +119,7 @@ def test_what_is_cut_out_of_good_objects_loses_no_other(seed: int) -> None:
     assert found == [n for n in range(30) if n != spoilt]
 
 
-# --- counting ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("separator", ["", "\n", " \r\n\n"])
-@pytest.mark.parametrize("size", [1, 2, 7, 64 * 1024])
-def test_objects_are_counted_by_their_boundaries(separator: str, size: int) -> None:
-    """However the chunks fall, and with blanks around."""
-    for count in range(5):
-        text = separator.join(['{"n": {"m": [{}, {"o": 1}]}}'] * count) + separator
-        chunks = [text[at : at + size].encode() for at in range(0, len(text), size)]
-        assert count_boundaries(chunks) == count == len(pieces(text.replace("n", "text")))
-
-
-def test_a_count_by_boundaries_may_be_too_large() -> None:
-    """Never too small: then DuckDB's number differs, and objects are counted one by one."""
-    assert count_boundaries([b'{"text": "a} {b"}']) == 2
-    assert count_boundaries([b"no object", b"\n"]) == 1
-    assert count_boundaries([b" ", b"\n"]) == 0
+# --- looking at what files begin with -------------------------------------------
 
 
 def test_small_files_are_counted_as_their_keys_are_looked_at(tmp_path: Path) -> None:
@@ -143,7 +128,7 @@ def test_small_files_are_counted_as_their_keys_are_looked_at(tmp_path: Path) -> 
     large = write(tmp_path, "c.json", '{"n": 1, "other": 2}' + " " * 64 * 1024 + GOOD)
     broken = write(tmp_path, "d.json", GOOD + '{"n"')
     empty = write(tmp_path, "e.json", "")
-    files, keys = sample([small, exactly, large, broken, empty], ["n"])
+    files, keys = look_at([small, exactly, large, broken, empty], COLUMNS)
     assert [file.object_count for file in files] == [3, 1, None, None, 0]
     assert keys.keys() == {"n", "other"}
     assert keys["other"] == "c.json"
@@ -152,15 +137,15 @@ def test_small_files_are_counted_as_their_keys_are_looked_at(tmp_path: Path) -> 
 def test_a_zipped_file_is_counted_if_all_of_it_was_seen(tmp_path: Path) -> None:
     one = gzip.compress((GOOD * 2).encode())
     files = [write(tmp_path, "a.json.gz", one), write(tmp_path, "b.json.gz", one + one)]
-    counted, _ = sample(files, ["n"])
+    counted, _ = look_at(files, COLUMNS)
     assert [file.object_count for file in counted] == [2, None]
 
 
 def test_a_key_is_named_by_the_newest_file_that_has_it(tmp_path: Path) -> None:
     """Of those joined together by the first of a share."""
     files = [write(tmp_path, f"{n}.json", '{"n": 1, "other": 2}') for n in range(3)]
-    assert sample(files, ["n"])[1] == {"n": "2.json", "other": "2.json"}
-    assert join(files, tmp_path, False, ["n"], 0).keys == {"n": "0.json", "other": "0.json"}
+    assert look_at(files, COLUMNS)[1] == {"n": "2.json", "other": "2.json"}
+    assert join(files, tmp_path, ".json", COLUMNS).keys == {"n": "0.json", "other": "0.json"}
 
 
 @pytest.mark.parametrize(
@@ -174,23 +159,23 @@ def test_a_key_is_named_by_the_newest_file_that_has_it(tmp_path: Path) -> None:
 )
 def test_what_is_compressed_is_no_row(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     """Nor is it refused as one, which could be kept aside."""
-    for read in (sample, lambda files, columns: join(files, tmp_path, False, columns, 99)):
+    for read in (look_at, lambda files, _: join(files, tmp_path, ".json", COLUMNS, True, 99)):
         with pytest.raises(ClickException, match=said) as raised:
-            read([write(tmp_path, name, content)], ["n"])
+            read([write(tmp_path, name, content)], COLUMNS)
         assert not isinstance(raised.value, Refused)
 
 
 def test_what_is_kept_of_a_bad_piece_fits_its_column(tmp_path: Path) -> None:
     """1,000 characters, and what no database takes is replaced."""
-    bad = write(tmp_path, "a.json", b"a\0b\xff" + "é".encode() * 2_000)
-    (kept,) = join([bad], tmp_path, False, ["n"], 1).rejects
+    bad = write(tmp_path, "a.json", b'{"n": 1}\na\0b\xff' + "é".encode() * 2_000)
+    (kept,) = join([bad], tmp_path, ".json", COLUMNS, max_rejects=1).rejects
     assert kept["value"] == "a\ufffdb?" + "é" * 996
-    assert kept["reason"] == "not a JSON object"
+    assert kept["reason"] == "not JSON: Expecting value"
 
 
 def test_the_beginning_of_every_file_is_looked_at(tmp_path: Path) -> None:
     files = [write(tmp_path, f"{n}.json", json.dumps({"n": n, f"key{n}": 1})) for n in range(2000)]
-    _, keys = sample(files, ["n"])
+    _, keys = look_at(files, COLUMNS)
     assert keys.keys() == {"n", *(f"key{n}" for n in range(2000))}
 
 
@@ -199,14 +184,14 @@ def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPat
     that tell how they are compressed."""
     seen: list[tuple[str, int]] = []
 
-    def head(client: object, file: File, size: int) -> tuple[str, str, bool]:
+    def head(client: object, file: File, size: int) -> tuple[str, bytes, bool]:
         if size == HEAD_BYTES:
-            return "zstd", "", False
+            return "zstd", b"", False
         seen.append((file.file_name, size))
-        return "", GOOD, True
+        return "", GOOD.encode(), True
 
-    monkeypatch.setattr(loader.sampling, "s3_client", object)
-    monkeypatch.setattr(loader.sampling, "head", head)
+    monkeypatch.setattr(loader.reading, "s3_client", object)
+    monkeypatch.setattr(loader.reading, "head", head)
     for count, step, size in (
         (1, 1, 65_536),
         (1000, 1, 16_777),
@@ -215,7 +200,7 @@ def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPat
     ):
         files = [File(f"s3://b/{n:05}", 9, "tag", f"s3://b/{n:05}") for n in range(count)]
         seen.clear()
-        counted, _ = sample(files, ["n"])
+        counted, _ = look_at(files, COLUMNS)
         looked_at = sorted(int(name[-5:]) for name, _ in seen)
         assert looked_at == list(range(count))[::-step][::-1]
         assert looked_at[-1] == count - 1
@@ -226,8 +211,8 @@ def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPat
 
 def test_an_object_that_fills_no_column_is_named(tmp_path: Path) -> None:
     bad = write(tmp_path, "bad.json", GOOD + '{"Records": [1]}')
-    with pytest.raises(Refused, match=r"bad\.json, line 2: .* fills a column: Records"):
-        sample([bad], ["n"])
+    with pytest.raises(Refused, match=r"bad\.json, line 2, value .* fills a column: Records"):
+        look_at([bad], COLUMNS, is_strict=True)
 
 
 # --- joining, over any number of objects and cores -----------------------------
@@ -255,7 +240,7 @@ def test_duckdb_reads_each_joined_object_once(
     tmp_path: Path, with_cores: Callable[[int], None], tried: Callable[[str, int], None]
 ) -> None:
     connection = duckdb.connect()
-    for count, joined in joined_cases(tmp_path, with_cores, False, CORES):
+    for count, joined in joined_cases(tmp_path, with_cores, ".json", CORES):
         paths = sorted({file.path for file in joined.files})
         read = "select n from read_json(?, format='unstructured', columns={'n': 'int'}) order by 1"
         rows = connection.execute(read, [paths]).fetchall() if paths else []
@@ -267,34 +252,24 @@ def test_duckdb_reads_each_joined_object_once(
 def test_bad_pieces_keep_their_place_among_good_ones(
     tmp_path: Path, with_cores: Callable[[int], None], cores: int
 ) -> None:
-    """What the engine says of a line of a part is of that object of its file."""
+    """Which object of its file each is, whatever part it is in."""
     with_cores(cores)
     good, bad = '{"n": %d}', '{"n" %d}'
     texts = ["".join((bad if (n + f) % 4 == 2 else good) % n for n in range(f)) for f in range(9)]
     files = [write(tmp_path, f"{f}.in", text) for f, text in enumerate(texts)]
-    joined = join(files, tmp_path, False, ["n"], 100)
-    found = set()
-    for path in {file.path for file in joined.files}:
-        for line, text in enumerate(Path(path).read_text().splitlines(), start=1):
-            told = joined.with_file({"file_name": path, "line_number": line})
-            file, number = int(told["file_name"].split(".")[0]), told["line_number"]
-            assert text == good % (number - 1)
-            assert f"{file}.in, line {number}!" in joined.with_names(f"{path}, line {line}!")
-            found.add((file, number))
-    bad_ones = {(int(r["file_name"].split(".")[0]), r["line_number"]) for r in joined.rejects}
-    assert not found & bad_ones
-    assert found | bad_ones == {(f, n + 1) for f in range(9) for n in range(f)}
+    joined = join(files, tmp_path, ".json", COLUMNS, max_rejects=100)
+    lines = [
+        line
+        for path in dict.fromkeys(file.path for file in joined.files)
+        for line in Path(path).read_text().splitlines()
+    ]
+    assert lines == [good % n for f in range(9) for n in range(f) if (n + f) % 4 != 2]
+    assert [(r["file_name"], r["line_number"], r["value"]) for r in joined.rejects] == [
+        (f"{f}.in", n + 1, bad % n) for f in range(9) for n in range(f) if (n + f) % 4 == 2
+    ]
     assert [file.object_count for file in joined.files] == list(range(9))
-    with pytest.raises(Refused, match=f"--max-errors allows {len(bad_ones) - 1}"):
-        join(files, tmp_path, False, ["n"], len(bad_ones) - 1)
-
-
-def test_a_long_path_is_known_by_its_first_bytes() -> None:
-    path = "s3://bucket/" + "é" * 200 + "/part_0000000.json.gz"
-    provided = Provided([], [Place(path, 1, "a.json")])
-    cut = path.encode()[:256].decode(errors="ignore")
-    assert provided.with_file({"file_name": cut, "line_number": 3})["file_name"] == "a.json"
-    assert provided.with_file({"file_name": "other", "line_number": 3})["file_name"] == "other"
+    with pytest.raises(Refused, match=f"--max-errors allows {len(joined.rejects) - 1}"):
+        join(files, tmp_path, ".json", COLUMNS, max_rejects=len(joined.rejects) - 1)
 
 
 def test_a_damaged_gzip_among_joined_files_is_named(
@@ -305,10 +280,10 @@ def test_a_damaged_gzip_among_joined_files_is_named(
     for damaged in (zipped[:-5], zipped[:-8] + bytes(4) + zipped[-4:], b""):
         files = [write(tmp_path, "a.json.gz", zipped), write(tmp_path, "b.json.gz", damaged)]
         if not damaged:
-            assert join(files, tmp_path, False, ["n"], 0).files[1].object_count == 0
+            assert join(files, tmp_path, ".json", COLUMNS).files[1].object_count == 0
             continue
         with pytest.raises(Exception, match=r"cannot read b\.json\.gz"):
-            join(files, tmp_path, False, ["n"], 0)
+            join(files, tmp_path, ".json", COLUMNS)
 
 
 def test_what_a_process_says_is_what_is_raised(
@@ -316,34 +291,55 @@ def test_what_a_process_says_is_what_is_raised(
 ) -> None:
     monkeypatch.setattr(loader.joining, "FILES_ALONE", 0)
     good, bad = write(tmp_path, "é.json", GOOD), write(tmp_path, "ü.json", "ä")
-    assert join([good, good], tmp_path, False, ["n"], 0).files[1].object_count == 1
-    joined = join([good, bad], tmp_path, True, ["n"], 1)
+    assert join([good, good], tmp_path, ".json", COLUMNS).files[1].object_count == 1
+    joined = join([good, bad], tmp_path, ".json.gz", COLUMNS, max_rejects=1)
     assert joined.rejects[0]["value"] == "ä"
-    with pytest.raises(Refused, match=r"In ü\.json, line 1: not a JSON object"):
-        join([good, bad], tmp_path, False, ["n"], 0)
+    with pytest.raises(Refused, match=r'In ü\.json, line 1, value "ä": not JSON'):
+        join([good, bad], tmp_path, ".json", COLUMNS)
     with pytest.raises(ClickException, match=r"cannot read gone\.json") as raised:
-        join([File("gone.json", 1, "tag", str(tmp_path / "gone"))], tmp_path, False, ["n"], 0)
+        join([File("gone.json", 1, "tag", str(tmp_path / "gone"))], tmp_path, ".json", COLUMNS)
     assert not isinstance(raised.value, Refused)
 
 
 def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(loader.joining, "FILES_ALONE", 0)
-    monkeypatch.setattr(
-        loader.joining,
-        "start_worker",
-        lambda: subprocess.Popen(
-            ["/bin/sh", "-c", "cat > /dev/null; kill -9 $$"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ),
-    )
-    with pytest.raises(Exception, match="ended with -9"):
-        join([write(tmp_path, "a.json", GOOD)], tmp_path, False, ["n"], 0)
+    monkeypatch.setattr(loader.joining, "start_worker", die)
+    with pytest.raises(ClickException, match="process that joins files died"):
+        join([write(tmp_path, "a.json", GOOD)], tmp_path, ".json", COLUMNS)
 
 
-def test_contents_are_those_of_all_members(tmp_path: Path) -> None:
-    members = b"".join(gzip.compress(text.encode()) for text in (GOOD, GOOD + GOOD))
-    file = replace(write(tmp_path, "a.json.gz", members), compression="gzip")
-    assert count_boundaries(contents(file)) == 3
+def die() -> None:
+    """Ends the process, as if there were no memory left."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
+    """Even if that is killed: what is left behind would go on for ever."""
+    script = """
+import os, sys, time
+from loader.joining import in_processes, start_worker
+
+def pid(_):
+    return os.getpid()
+
+if __name__ == "__main__":
+    answers = in_processes(pid, [1])
+    print(next(answers), flush=True)
+    time.sleep(60)
+"""
+    (tmp_path / "script.py").write_text(script)
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "script.py")],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        child = int(parent.stdout.readline())
+        os.kill(child, 0)
+        parent.kill()
+        parent.wait()
+    deadline = time.monotonic() + 10
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.kill(child, 0)
+            time.sleep(0.05)

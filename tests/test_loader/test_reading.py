@@ -1,4 +1,4 @@
-"""How objects are fetched: loader/fetching.py alone; pipeline/test_s3_faults.py has more."""
+"""How objects are read: loader/reading.py alone; pipeline/test_s3_faults.py has more."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import gzip
 import random
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import duckdb
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from click import ClickException
 
-from loader import fetching
-from loader.fetching import ahead, fetch, get_object
+from loader import Unreadable, reading
 from loader.files import File
+from loader.reading import CHUNK_BYTES, ahead, fetch, for_duckdb, get_object
 
 OBJECT = File("s3://bucket/log_data/a.json", 2, "1a2b", "s3://bucket/log_data/a.json")
 AHEAD = 128  # files
+ZSTD = bytes.fromhex("28b52ffd00584100007b226e223a317d0a")  # {"n": 1}
 BROKEN = ReadTimeoutError(endpoint_url="http://s3")
 
 
@@ -52,7 +53,7 @@ class Bucket(Client):
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The longest that it may wait, each time; nothing waits."""
     longest: list[float] = []
-    monkeypatch.setattr(fetching.random, "uniform", lambda _, most: longest.append(most) or 0)
+    monkeypatch.setattr(reading.random, "uniform", lambda _, most: longest.append(most) or 0)
     return longest
 
 
@@ -78,49 +79,51 @@ def test_an_object_that_breaks_off_is_read_again(waits: list[float]) -> None:
 
 
 def test_each_object_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a name that says to DuckDB how it is compressed."""
     contents = {f"{number}.json": b"%d" % number for number in range(200)}
-    contents["zipped"] = gzip.compress(b"{}")
-    monkeypatch.setattr(fetching, "s3_client", lambda: Bucket(contents))
+    monkeypatch.setattr(reading, "s3_client", lambda: Bucket(contents))
     files = [File(f"s3://bucket/{key}", 1, "", f"s3://bucket/{key}") for key in contents]
     fetched = fetch(files, tmp_path)
     assert [file.file_name for file in fetched] == [file.file_name for file in files]
     assert [Path(file.path).read_bytes() for file in fetched] == list(contents.values())
-    assert {Path(file.path).suffix for file in fetched[:-1]} == {".json"}
-    assert fetched[-1].path.endswith(".json.gz")
 
 
-def zipped(path: Path, content: bytes) -> File:
-    path.write_bytes(content)
-    return File(path.name, len(content), "", str(path), compression="gzip")
+@pytest.mark.parametrize("name", ["a.json", "a", "a.GZ", "a.json.gz", "a.zst", "a.json.ZST"])
+@pytest.mark.parametrize("compression", ["", "gzip", "zstd"])
+def test_duckdb_gets_names_that_say_what_is_in_a_file(
+    tmp_path: Path, name: str, compression: str
+) -> None:
+    content = b'{"n": 1}'
+    packed = {"": content, "gzip": gzip.compress(content), "zstd": ZSTD}[compression]
+    path = tmp_path / name
+    path.write_bytes(packed)
+    (tmp_path / "stage").mkdir()
+    (file,) = for_duckdb([File(name, 1, "", str(path), None, compression)], tmp_path / "stage")
+    read = "select n from read_json(?, format='unstructured', columns={'n': 'int'})"
+    assert duckdb.execute(read, [file.path]).fetchall() == [(1,)]
+    assert (file.path == str(path)) == (
+        {"a.json": "", "a": "", "a.json.gz": "gzip", "a.zst": "zstd"}.get(name) == compression
+    )
 
 
-def test_a_sound_gzip_is_taken(tmp_path: Path) -> None:
-    """Also one of several members, and one that is read in several pieces."""
-    one = gzip.compress(random.Random(1).randbytes(200_000))
-    assert len(one) > 3 * fetching.CHUNK_BYTES
-    files = [
-        zipped(tmp_path / name, content)
-        for name, content in {
-            "empty.json.gz": gzip.compress(b""),
-            "one.json.gz": one,
-            "two.json.gz": gzip.compress(b"{}") + one,
-            "at_the_end_of_a_chunk.json.gz": at_the_end_of_a_chunk() + gzip.compress(b"{}"),
-        }.items()
-    ]
-    fetched = fetch(files, tmp_path)
-    assert [file.object_count for file in fetched[::3]] == [0, 2]
-    assert [replace(file, object_count=None) for file in fetched] == files
-
-
-def at_the_end_of_a_chunk() -> bytes:
-    """A gzip that is as long as what is read at once."""
-    name_length = fetching.CHUNK_BYTES - len(gzip.compress(b"{}"))
-    made = bytearray(gzip.compress(b"{}"))
-    made[3] = 8  # a file name follows the header, to a zero
-    made[10:10] = b"n" * (name_length - 1) + b"\0"
-    assert len(made) == fetching.CHUNK_BYTES
-    return bytes(made)
+def test_damaged_gzip_is_told_from_sound(tmp_path: Path) -> None:
+    """Sound are also one of several members, and one that is read in several pieces."""
+    one = gzip.compress(random.Random(1).randbytes(3 * CHUNK_BYTES))
+    for content, is_sound in (
+        (gzip.compress(b""), True),
+        (one, True),
+        (gzip.compress(b"{}") + one, True),
+        (one[:-1], False),
+        (one[:-8] + bytes(4) + one[-4:], False),
+        (one + b"{}", False),
+    ):
+        path = tmp_path / "a.json.gz"
+        path.write_bytes(content)
+        files = [File(path.name, len(content), "", str(path), compression="gzip")]
+        if is_sound:
+            assert for_duckdb(files, tmp_path) == files
+        else:
+            with pytest.raises(Unreadable, match=r"cannot unzip a\.json\.gz"):
+                for_duckdb(files, tmp_path)
 
 
 def test_what_is_made_ahead_keeps_its_order() -> None:
