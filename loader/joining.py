@@ -103,19 +103,25 @@ def in_processes(make, *each):
     """What `make` makes of each, in their order, by a process for each core."""
     context = multiprocessing.get_context("spawn")
     workers = min(os.cpu_count() or 1, len(each[0]))
-    with ProcessPoolExecutor(workers, context, initializer=start_worker) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=end_with_parent) as pool:
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # in the processes
+        answers = pool.map(make, *each)
+        signal.signal(signal.SIGINT, handler)
         try:
-            yield from pool.map(make, *each)
+            yield from answers
         except BrokenProcessPool as error:
             raise ClickException(
                 "A process that joins files died, perhaps for want of memory. Nothing of this"
                 " batch was loaded; run load_staging.py again."
             ) from error
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
 
 
-def start_worker() -> None:
-    """Has a process end with the one that started it, and at Ctrl-C without a word."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def end_with_parent() -> None:
+    """Has a process end with the one that started it, even if that is killed."""
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 

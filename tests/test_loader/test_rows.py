@@ -303,7 +303,7 @@ def test_what_a_process_says_is_what_is_raised(
 
 def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(loader.joining, "FILES_ALONE", 0)
-    monkeypatch.setattr(loader.joining, "start_worker", die)
+    monkeypatch.setattr(loader.joining, "end_with_parent", die)
     with pytest.raises(ClickException, match="process that joins files died"):
         join([write(tmp_path, "a.json", GOOD)], tmp_path, ".json", COLUMNS)
 
@@ -317,7 +317,7 @@ def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
     """Even if that is killed: what is left behind would go on for ever."""
     script = """
 import os, sys, time
-from loader.joining import in_processes, start_worker
+from loader.joining import in_processes
 
 def pid(_):
     return os.getpid()
