@@ -16,7 +16,6 @@ NOT_APPLICABLE: dict[str, str] = {
 }
 
 # Test or class: the reason why it fails.
-_NO_LENGTHS = "literals and strings from a query have no length and no precision of their own"
 EXPECTED_FAILURES: dict[str, str] = {
     "adapter/test_late_binding_view.py::TestLateBindingView": (
         "a late-binding view's sources must exist when it is created"
@@ -24,6 +23,4 @@ EXPECTED_FAILURES: dict[str, str] = {
     "adapter/test_persist_docs.py::TestPersistDocsQuotedDescriptionNotAppliedOnMismatch": (
         "names in quotes fold to lower case, as without enable_case_sensitive_identifier"
     ),
-    "adapter/utils/test_data_types.py::TestTypeString": _NO_LENGTHS,
-    "test_columns_in_relation.py::TestColumnsInRelation": _NO_LENGTHS,
 }

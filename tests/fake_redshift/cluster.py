@@ -21,6 +21,7 @@ from psycopg import sql
 
 from .backend import Backends
 from .copy_serve import ERROR_STYLES
+from .derived_types import FUNCTIONS
 from .faults import Faults
 from .long_names import LongNames
 from .names import DATABASE
@@ -31,7 +32,10 @@ from .system_log import SystemLog
 USER = "awsuser"
 BUCKET = "fake-redshift"
 _SQL = Path(__file__).parent / "sql"
-_SCRIPTS = (*("functions", "semantics", "keys", "materialized_views", "catalog", "system_tables"),)
+_SCRIPTS = (
+    *("functions", "semantics", "decimals", "keys"),
+    *("materialized_views", "catalog", "system_tables"),
+)
 _ISOLATION = {"snapshot": "repeatable read", "serializable": "serializable"}
 _POWERS = "pg_read_all_data, pg_write_all_data, pg_monitor, pg_signal_backend"
 _DATABASE_SETTINGS = {
@@ -204,6 +208,8 @@ class FakeRedshift:
 
     def _start_proxy(self) -> None:
         self._log = SystemLog(self.admin())
+        with self.admin() as connection:
+            functions = dict(connection.execute(FUNCTIONS).fetchall())
         settings = Settings(
             socket=socket_path(self._folder),
             backends=Backends(socket_path(self._folder)),
@@ -215,6 +221,7 @@ class FakeRedshift:
             faults=self.faults,
             statements=self.statements,
             names=LongNames(self._folder / "long_names.json"),
+            functions=functions,
             threads=self._threads,
             on_statement=self._on_statement,
             tls=self._tls,

@@ -8,6 +8,7 @@ pg_redshift.table_attributes and pg_redshift.constraints.
 import json
 from dataclasses import dataclass, field
 
+from . import marks
 from .errors import FEATURE_NOT_SUPPORTED, RedshiftError, not_supported, syntax_error
 from .reader import Reader
 from .rewrite import OWN_SCHEMA, Rewriter
@@ -60,7 +61,8 @@ def create_table(statement: Statement) -> str:
             body = f"({_columns(rewriter, columns, attributes)})"
         out += f" {body}"
     if tail_start < len(statement):
-        out += " " + rewriter.render(tail_start, len(statement))
+        query = rewriter.render(tail_start + 1, len(statement))
+        out += f" as {marks.query(query)}"
     if attributes.distkey and attributes.diststyle == "auto":
         attributes.diststyle = "key"
     leading = statement.sql[: statement.tokens[0].start]

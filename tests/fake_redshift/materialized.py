@@ -2,6 +2,7 @@
 
 import json
 
+from . import marks
 from .ddl import Attributes, table_attributes
 from .errors import RedshiftError, not_supported, syntax_error
 from .reader import Reader
@@ -32,8 +33,8 @@ def create(statement: Statement) -> str:
     query = Rewriter(statement).render(reader.at, len(statement))
     listed = ", ".join(literal(name) for name in names)
     document = json.dumps(vars(attributes) | {"autorefresh": refreshes})
-    values = [query, statement.source(0, len(statement)), document]
-    arguments = ", ".join([f"array[{listed}]::text[]", *map(literal, values)])
+    texts = [literal(statement.source(0, len(statement))), literal(document)]
+    arguments = ", ".join([f"array[{listed}]::text[]", marks.query_literal(query), *texts])
     return f"call {OWN_SCHEMA}.create_materialized_view({arguments})"
 
 

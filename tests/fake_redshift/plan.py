@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import ddl, materialized, refuse
+from . import ddl, marks, materialized, refuse
 from .copy_command import CopyCommand, parse_copy
 from .errors import RedshiftError, not_supported, syntax_error
 from .names import schemas
@@ -28,7 +28,8 @@ class Plan:
     name if it is refused inside a transaction block. merge_source: a relation that must be a table.
     inserts_into: the target of an INSERT, noted for sys_query_detail. reads: whether it may read
     tables. reads_history: whether it names sys_query_history. query_group: what it sets that to.
-    body: the statement without the comments around it.
+    body: the statement without the comments around it. marked: sql with the marks at which it
+    depends on derived types, None without any.
     """
 
     statement: str
@@ -43,6 +44,7 @@ class Plan:
     reads_history: bool = False
     query_group: str | None = None
     body: str = ""
+    marked: str | None = None
 
     @property
     def is_served_by_proxy(self) -> bool:
@@ -63,6 +65,8 @@ def make_plan(sql: str) -> Plan | None:
         plan = _plan(statement)
     except (LookupError, StopIteration, ValueError) as error:
         raise syntax_error("end of input") from error
+    if marks.is_marked(plan.sql):
+        plan.sql, plan.marked = marks.plain(plan.sql), plan.sql
     plan.body = statement.source(0, len(statement))
     plan.reads = statement.word(0) in _QUERIES | {"create"}
     plan.reads_history = any(token.word == "sys_query_history" for token in statement.tokens)
@@ -167,8 +171,7 @@ def _drop_schema(statement: Statement) -> str:
 
 def _create_view(statement: Statement) -> Plan:
     end = len(statement)
-    if statement.words(end - 4, 4) != ("with", "no", "schema", "binding"):
-        return Plan(statement.sql, rewrite(statement))
+    is_late_binding = statement.words(end - 4, 4) == ("with", "no", "schema", "binding")
     replace = statement.word(1) == "or"
     names, at = statement.dotted_name(statement.tokens.index(_first(statement, "view")) + 1)
     columns = []
@@ -177,18 +180,23 @@ def _create_view(statement: Statement) -> Plan:
         at = statement.partner[at] + 1
     if statement.word(at) != "as":
         raise syntax_error(statement.text(at))
+    rewriter = Rewriter(statement)
+    if not is_late_binding:
+        leading = statement.sql[: statement.tokens[0].start]
+        head, query = rewriter.render(0, at + 1), rewriter.render(at + 1, end)
+        return Plan(statement.sql, f"{leading}{head} {marks.query(query)}")
     for name in relations(statement).user:
         if len(name) == 1:
             raise RedshiftError(
                 f'relation "{name[0]}" must be qualified with a schema in a late-binding view',
                 "0A000",
             )
-    query = Rewriter(statement).render(at + 1, end - 4)
+    query = rewriter.render(at + 1, end - 4)
     listed = "array[" + ", ".join(literal(c) for c in columns) + "]::text[]"
     return Plan(
         statement.sql,
-        f"call {OWN_SCHEMA}.create_late_binding_view({literal(quoted(names))}, {literal(query)}, "
-        f"{listed}, {str(replace).lower()})",
+        f"call {OWN_SCHEMA}.create_late_binding_view({literal(quoted(names))}, "
+        f"{marks.query_literal(query)}, {listed}, {str(replace).lower()})",
         tag="CREATE VIEW",
     )
 

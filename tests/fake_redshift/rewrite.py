@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import qualify
+from . import marks, operands, qualify
 from .errors import RedshiftError, syntax_error
 from .tokens import Statement, literal, unquote
 from .types import is_cast_target, type_name
@@ -38,6 +38,7 @@ _PARTS = {
     "millennium": "mil mils millennia",
 }
 _PART_OF = {alias: part for part, aliases in _PARTS.items() for alias in aliases.split()}
+_BEFORE_NAMES = {"table", "exists", "view", "into", "from", "join", "with", "recursive"}
 _OVERRIDDEN = {
     "concat",
     "regexp_replace",
@@ -86,7 +87,7 @@ class Rewriter:
                 tail = f" limit {self.statement.text(index + 1)}"
                 index += 2
                 continue
-            replaced = self._replace(index)
+            replaced = self._division(index, last) if token.text == "/" else self._replace(index)
             if replaced is None:
                 out.append(token.text)
                 index += 1
@@ -99,6 +100,14 @@ class Rewriter:
         before = self.statement.word(index - 1)
         after = self.statement.tokens[index + 1 : index + 2]
         return before in ("select", "distinct", "all") and after and after[0].kind == "number"
+
+    def _division(self, index: int, last: int) -> tuple[str, int] | None:
+        end = operands.divisor(self.statement, index, last)
+        if end is None:
+            return None
+        gap = self.statement.source(index, index + 2)[1 : -len(self.statement.text(index + 1))]
+        key = operands.division_key(self.statement, index, end)
+        return f"/{gap}{marks.operand(key, self.render_plain(index + 1, end))}", end
 
     def _replace(self, index: int) -> tuple[str, int] | None:
         token = self.statement.tokens[index]
@@ -238,6 +247,19 @@ def _median(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     return f"percentile_cont(0.5) within group (order by {value})", closing + 1
 
 
+def _average(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
+    statement = rewriter.statement
+    if not statement.is_call(index) or statement.word(index - 1) in _BEFORE_NAMES:
+        return None
+    closing = statement.partner[index + 1]
+    first = index + 2
+    if statement.word(first) in ("all", "distinct"):
+        first += 1
+    key = operands.average_key(statement, first, closing)
+    value = marks.operand(key, rewriter.render(first, closing))
+    return f"{statement.source(index, first)} {value})", closing + 1
+
+
 def _sysdate(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     statement = rewriter.statement
     if statement.text(index + 1) in ("(", ".") or statement.word(index - 1) == "as":
@@ -312,6 +334,7 @@ _RULES: dict[str, Rule] = {
     "listagg": _listagg,
     "median": _median,
     "sysdate": _sysdate,
+    "avg": _average,
     "current_setting": _current_setting,
     "array": _array,
     "minus": _minus,

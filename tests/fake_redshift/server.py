@@ -10,12 +10,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import copy_serve, wire
+from . import copy_serve, marks, wire
 from .backend import Backend, Backends
+from .derived_types import DerivedTypes
 from .errors import RedshiftError
 from .faults import NOT_IN_SNAPSHOT, Faults
 from .long_names import LongNames
@@ -62,7 +63,8 @@ class LoggedStatement:
 class Settings:
     """What the sessions of one cluster share.
 
-    error_style is 'provisioned' or 'serverless', see copy_serve. s3 is a boto3 client.
+    error_style is 'provisioned' or 'serverless', see copy_serve. s3 is a boto3 client. functions
+    are those whose types can be derived, by oid.
     """
 
     socket: Path
@@ -75,6 +77,7 @@ class Settings:
     faults: Faults
     statements: list[LoggedStatement]
     names: LongNames
+    functions: dict[str, str]
     threads: ThreadPoolExecutor
     on_statement: Callable[[LoggedStatement], None] | None = None
     tls: ssl.SSLContext | None = None
@@ -330,9 +333,19 @@ class Session:
         if self.status == b"E" and (found := split(sql)) and found[0].word(0) not in _ENDS:
             return Plan(sql, "select 1")
         plan = make_plan(sql)
-        if plan is not None:
-            await self._check_plan(plan)
-        return plan
+        if plan is None:
+            return None
+        await self._check_plan(plan)
+        return await self._with_types(plan) if plan.marked else plan
+
+    async def _with_types(self, plan: Plan) -> Plan:
+        """The plan with the types that PostgreSQL does not derive."""
+        described = literal(marks.to_describe(plan.marked))
+        ((tree,),) = await self.query(f"select pg_redshift.describe({described})")
+        if tree is None:  # The statement fails, or has parameters.
+            return plan
+        types = DerivedTypes(tree, self.settings.functions)
+        return replace(plan, sql=marks.filled(plan.marked, types))
 
     async def _check_plan(self, plan: Plan) -> None:
         """The rules that depend on the session or on the catalog."""

@@ -288,19 +288,9 @@ def test_long_names(db, cluster, size):
     db.run(f"drop table {other}")
 
 
-def test_created_from_a_query_strings_are_varchar(db):
-    db.run("create table t as select 'x' as a, lower('Y') as b, 'z'::varchar(7) as c")
-    columns = db.run(
-        "select data_type, character_maximum_length from information_schema.columns "
-        f"where table_schema = '{db.schema}' order by ordinal_position"
-    )
-    assert columns == [("character varying", n) for n in (65535, 65535, 7)]
-    db.run("insert into t values ('more', 'text', 'xx')")
-
-
 def test_types_as_the_catalog_shows_them(db):
     """No column is TEXT, and one of SUPER is of that. [DG:r_Character_types, r_SUPER_type]"""
-    db.run("create view v as select 'x' as a, 'z'::varchar(7) as b, 'y'::varchar as c")
+    db.run("create view v as select lower('X') as a, 'z'::varchar(7) as b, 5::varchar as c")
     db.run("create table t (d super)")
     columns = db.run(
         "select data_type, character_maximum_length from information_schema.columns "

@@ -1,0 +1,61 @@
+"""PostgreSQL's text of a parsed query, `({QUERY :commandType 1 ...})`, as dicts and lists."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+Node = dict[str, Any]
+
+_WORDS = r"(?:\\.|[^{}\\])*"
+# Makes up much of the text and says nothing about types.
+_DROPPED = re.compile(
+    rf" :(?:eref|alias) \{{{_WORDS}\}}"
+    rf"| :rteperminfos \((?:\{{{_WORDS}\}} ?)*\)"
+    r"| :(?!resname|ctename)\w+ (?:<>|false|-1|0)(?=[ }])"
+)
+_TOKEN = re.compile(r"[(){}\[\]]|(?:\\.|[^\s(){}\[\]\\])+")
+_ESCAPE = re.compile(r"\\(.)")
+
+
+def read(text: str) -> list:
+    """The list that `text` is. A node's own name is its 'kind'. A field that is nothing, false,
+    0 or -1 is mostly left out; numbers and names are text, and bytes are bytes."""
+    tokens = iter(_TOKEN.findall(_DROPPED.sub("", text)))
+    next(tokens)
+    return _list(tokens)
+
+
+def _list(tokens: Iterator[str]) -> list:
+    values: list = []
+    for token in tokens:
+        if token == ")":
+            break
+        if token == "{":
+            values.append(_node(tokens))
+        else:
+            values.append(_list(tokens) if token == "(" else token)
+    return values
+
+
+def _node(tokens: Iterator[str]) -> Node:
+    node: Node = {"kind": next(tokens)}
+    field = ""
+    for token in tokens:
+        if token == "}":
+            break
+        if token == "{":
+            node[field] = _node(tokens)
+        elif token == "(":
+            node[field] = _list(tokens)
+        elif token == "[":
+            node[field] = bytes(int(byte) & 255 for byte in iter(lambda: next(tokens), "]"))
+        elif token[0] == ":":
+            field = token[1:]
+        else:
+            node[field] = token
+    return node
+
+
+def unescape(name: str) -> str:
+    """The name that a field's text stands for."""
+    return _ESCAPE.sub(r"\1", name)
