@@ -13,7 +13,8 @@ from click import ClickException
 BLANKS = re.compile(r"[ \t\r\n]*")
 LARGEST_BYTES = 4 * 1024**2  # of an object, for COPY and for DuckDB as it is told
 SHOWN_CHARACTERS = 1_000  # of a bad piece
-SHOWN_KEYS, SHOWN_KEY = 20, 30  # of an object, characters of a key
+REASON_BYTES = 1024
+SHOWN_KEYS, SHOWN_KEY = 16, 16  # of an object, characters of a key
 # What files begin with that hold no rows: what that is, and what to do.
 FOREIGN = {
     rb"\x1f\x8b": ("gzip", "unpack it once"),
@@ -85,11 +86,18 @@ class Piece:
         """It as rejected_rows has it, in texts that any engine takes."""
         value = self.value if self.column_name else self.line
         value = value if isinstance(value, str | None) else json.dumps(value, ensure_ascii=False)
-        told = {"value": value and value[:SHOWN_CHARACTERS], "reason": self.reason}
-        return {"file_name": file_name, "line_number": number, "column_name": self.column_name} | {
-            name: text and text.replace("\0", "\ufffd").encode(errors="replace").decode()
-            for name, text in told.items()
+        return {
+            "file_name": file_name,
+            "line_number": number,
+            "column_name": self.column_name,
+            "value": value and _storable(value[:SHOWN_CHARACTERS], 4 * SHOWN_CHARACTERS),
+            "reason": _storable(self.reason, REASON_BYTES),
         }
+
+
+def _storable(text: str, most: int) -> str:
+    """A text that any engine takes, of so many bytes at most."""
+    return text.replace("\0", "\ufffd").encode(errors="replace")[:most].decode(errors="ignore")
 
 
 def told(reject: dict) -> str:
@@ -175,7 +183,8 @@ def _fault(value: dict, columns: list[Column]) -> tuple[str | None, str | None, 
 
 def _shown(value: dict) -> str:
     """The keys of an object."""
-    return ", ".join(key[:SHOWN_KEY] for key in list(value)[:SHOWN_KEYS])
+    keys = [key if len(key) <= SHOWN_KEY else f"{key[:SHOWN_KEY]}..." for key in value]
+    return ", ".join(keys[:SHOWN_KEYS])
 
 
 def _end_of_bad_piece(text: str, start: int) -> int:

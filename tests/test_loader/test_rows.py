@@ -171,6 +171,11 @@ def test_what_is_kept_of_a_bad_piece_fits_its_column(tmp_path: Path) -> None:
     (kept,) = join([bad], tmp_path, ".json", COLUMNS, max_rejects=1).rejects
     assert kept["value"] == "a\ufffdb?" + "é" * 996
     assert kept["reason"] == "not JSON: Expecting value"
+    keys = {chr(0x1F600 + n) * 40: 1 for n in range(20)}
+    (kept,) = join(
+        [write(tmp_path, "a.json", json.dumps(keys))], tmp_path, ".json", COLUMNS, max_rejects=1
+    ).rejects
+    assert 1000 < len(kept["reason"].encode()) <= 1024
 
 
 def test_the_beginning_of_every_file_is_looked_at(tmp_path: Path) -> None:
