@@ -56,7 +56,7 @@ class Worker:
         more = MORE_TESTS.get(file, [])
         if file.startswith("loader/"):
             own = f"{LOADER_TESTS}/test_{Path(file).stem}.py"
-            rest = f"{LOADER_TESTS}/test_objects.py"
+            rest = f"{LOADER_TESTS}/test_rows.py"
             return self.failing_pytest(own if Path(own).exists() else rest, *more)
         models = [Path(file).stem] if file.startswith("models/") else []
         if (models or not more) and (failing := self.failing_unit_test(*models)):
