@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from click import ClickException
 
+FLOATS = {"double precision", "float8", "float", "real", "float4"}
 BLANKS = re.compile(r"[ \t\r\n]*")
 LARGEST_BYTES = 4 * 1024**2  # of an object, for COPY and for DuckDB as it is told
 SHOWN_CHARACTERS = 1_000  # of a bad piece
@@ -56,7 +57,7 @@ class Column:
             if len(text.encode(errors="replace")) > most:
                 return f"longer than {most:,} bytes"
             return "a text with a NUL" if "\0" in text else None
-        if self.data_type != "double precision":
+        if self.data_type not in FLOATS:
             return None  # the engine tells
         try:
             if isinstance(value, bool | list | dict) or "_" in str(value):

@@ -29,7 +29,7 @@
             {%- if is_required(column) %} cast({{ refusal }} as {{ type }})
             {%- else %} null
             {%- endif %}
-        {%- if type in ["real", "double precision"] %}
+        {%- if engine_type(type) in ["float", "double"] %}
         when
             isfinite({{ value }}) and not contains({{ text }}, '_')
             {%- if largest_whole(column) %}
@@ -37,7 +37,7 @@
             and abs({{ value }}) <= {{ largest_whole(column) }}
             {%- endif %}
             then {{ value }}
-        {%- elif type in ["smallint", "integer", "bigint"] %}
+        {%- elif engine_type(type) in ["smallint", "integer", "bigint"] %}
         when regexp_full_match({{ text }}, '-?[0-9]+') and {{ value }} is not null
             then {{ value }}
         {%- else %}

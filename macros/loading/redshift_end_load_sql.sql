@@ -97,7 +97,7 @@ cross join (
 {% macro _has_a_wrong_number(source_table) -%}
 {%- set conditions = ["1 = 0"] -%}
 {%- for column in raw_source(source_table).columns.values()
-    if column.data_type | lower in ["real", "double precision"] -%}
+    if engine_type(column.data_type) in ["real", "double precision"] -%}
     {%- set name = column.name | lower -%}
     {%- do conditions.append(
         "not (" ~ name ~ " = floor(" ~ name ~ ") and abs(" ~ name ~ ") <= "

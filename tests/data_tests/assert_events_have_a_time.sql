@@ -9,11 +9,13 @@ with
 
 wrong_times as (
 
-    {% for column in ['ts', 'registration'] %}
+    {% for column, logged in {
+        'ts': 'cast(ts as bigint)', 'registration': 'registration'
+    }.items() %}
     select
         cast('{{ column }}' as varchar(32)) as column_name,
         cast({{ column }} as double precision) as epoch_ms,
-        cast({{ column }} as varchar(32)) as logged_value,
+        cast({{ logged }} as varchar(32)) as logged_value,
         loaded_at
     from {{ source('sparkify', 'staging_events') }}
     where {{ column }} < {{ first_ms }} or {{ column }} > {{ last_ms }}

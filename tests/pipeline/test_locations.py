@@ -213,6 +213,7 @@ def test_names_of_a_folder_are_told_from_the_project(
     for same in ("./input/../input/log_data/", "link"):
         assert "Nothing new." in project.load(DBT_EVENTS_LOCATION=same).output
     next(project.events.rglob("*-02-events.json")).unlink()
+    (project.folder / "link").unlink()
     for wider in (".", str(project.folder.parent)):
         run = project.load(*SELECT_EVENTS, "--dry-run", DBT_EVENTS_LOCATION=wider)
         assert "1 loaded files are gone" in run.errors

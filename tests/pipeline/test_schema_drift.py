@@ -90,13 +90,13 @@ def test_a_changed_type_is_refused(project: Project) -> None:
     project.load()
     edit_sources(
         project,
-        "          - name: status\n            data_type: integer\n",
+        "          - name: status\n            data_type: double precision\n",
         "          - name: status\n            data_type: bigint\n",
     )
     project.write_events("a.json", event(8, status=3_000_000_000))
     run = project.load(fails=True)
     for said in (
-        'Column status of "sparkify_raw"."staging_events" is integer',
+        'Column status of "sparkify_raw"."staging_events" is double',
         "YAML now says bigint",
         "python load_staging.py --full-refresh --select staging_events",
         "dbt build --full-refresh",
@@ -126,16 +126,20 @@ def test_a_changed_length_is_refused_where_the_table_has_one(project: Project) -
         assert 'method of "sparkify_raw"."staging_events" is character varying(64)' in run.errors
 
 
-@pytest.mark.parametrize("spelling", ["int8", "BIGINT"], ids=["another_name", "another_case"])
+@pytest.mark.parametrize(
+    "spelling", ["float8", "DOUBLE PRECISION"], ids=["another_name", "another_case"]
+)
 def test_another_spelling_of_a_type_is_the_same_type(project: Project, spelling: str) -> None:
     project.load()
     edit_sources(
         project,
-        "          - name: sessionId\n            data_type: bigint\n",
+        "          - name: sessionId\n            data_type: double precision\n",
         f"          - name: sessionId\n            data_type: {spelling}\n",
     )
     project.write_events("a.json", event(8))
     project.load()
+    project.write_events("b.json", event(9, sessionId=1.5))
+    assert "not a whole number" in project.load(fails=True).errors
 
 
 def test_a_changed_column_of_the_ledger_is_refused(local_project: Project) -> None:
