@@ -1,161 +1,108 @@
--- On Redshift it lies by the key that catalogue songs are looked up by.
+-- On Redshift every node has all of it: it is small, and joined by plays.
 {{
     config(
         materialized='incremental',
         incremental_strategy='delete+insert',
-        unique_key='song_key',
+        unique_key='match_key',
         on_schema_change='fail',
         post_hook='delete from {{ this }} where song_title is null',
-        dist='song_key',
-        sort='song_key',
+        dist='all',
+        sort='match_key',
     )
 }}
 
 -- Read by the incremental build alone.
--- depends_on: {{ ref('int_plays') }}
+-- depends_on: {{ ref('stg_events') }}
+{% set is_new = 'loaded_at > ' ~ watermark('loaded_at') %}
 
 with
 
-{% if is_incremental() %}
-{% set is_new = 'loaded_at > ' ~ watermark('loaded_at') %}
-new_plays as (
+plays as (
 
-    select * from {{ ref('fct_songplays') }}
+    select * from {{ ref('int_events') }}
 
     where
-        start_time between {{ bounds('start_time', ref('int_plays'), is_new) }}
+        is_play
+        {%- if is_incremental() %}
         and {{ is_new }}
+        {%- endif %}
 
 ),
 
--- Songs of which an event said something else before it was loaded again. What
--- they were known by may have gone with it.
-corrected_songs as (
-
-    select distinct
-        events.song_key,
-        events.artist_key
-
-    from {{ ref('int_plays') }} as events
-
-    inner join new_plays
-        on
-            events.songplay_id = new_plays.songplay_id
-            and events.loaded_at < new_plays.loaded_at
-
-    where
-        events.ts between {{ bounds('ts', ref('int_plays'), is_new) }}
-        and (
-            events.song_title <> new_plays.song_title
-            or events.artist_name <> new_plays.artist_name
-            or coalesce(events.song_length, -1)
-            <> coalesce(new_plays.song_length, -1)
-        )
-
-),
-
-heard as (
+-- A song that is known already is written again, for its newer loaded_at.
+heard_songs as (
 
     select
-        song_key,
-        artist_key,
+        match_key,
         song_title,
         artist_name,
         song_length,
-        start_hour as first_start_hour,
-        start_hour as last_start_hour,
-        loaded_at
-
-    from new_plays
-
-    union all
-
-    -- What is known already of the songs of new plays.
-    select
-        song_key,
-        artist_key,
-        song_title,
-        artist_name,
-        song_length,
-        first_start_hour,
-        last_start_hour,
-        loaded_at
-
-    from {{ this }}
-
-    where
-        song_key in (select song_key from new_plays)
-        and song_key not in (select song_key from corrected_songs)
-
-    union all
-
-    -- All plays of corrected songs.
-    select
-        song_key,
-        artist_key,
-        song_title,
-        artist_name,
-        song_length,
-        start_hour as first_start_hour,
-        start_hour as last_start_hour,
-        loaded_at
-
-    from {{ ref('fct_songplays') }}
-
-    where song_key in (select song_key from corrected_songs)
-
-    union all
-
-    -- A row without a title replaces a corrected song that no play is left of;
-    -- the hook then deletes it.
-    select
-        song_key,
-        artist_key,
-        null as song_title,
-        null as artist_name,
-        null as song_length,
-        null as first_start_hour,
-        null as last_start_hour,
-        null as loaded_at
-
-    from corrected_songs
-
-),
-
-{% else %}
-heard as (
-
-    select
-        song_key,
-        artist_key,
-        song_title,
-        artist_name,
-        song_length,
-        start_hour as first_start_hour,
-        start_hour as last_start_hour,
-        loaded_at
-
-    from {{ ref('fct_songplays') }}
-
-),
-
-{% endif %}
-songs as (
-
-    select
-        song_key,
-        min(artist_key) as artist_key,
-        min(song_title) as song_title,
-        min(artist_name) as artist_name,
-        min(song_length) as song_length,
-        min(first_start_hour) as first_start_hour,
-        max(last_start_hour) as last_start_hour,
+        {{ song_key('song_title', 'artist_name') }} as song_key,
+        {{ artist_key('artist_name') }} as artist_key,
         max(loaded_at) as loaded_at
 
-    from heard
+    from plays
 
-    group by song_key
+    group by match_key, song_title, artist_name, song_length
+
+{% if is_incremental() %}
+),
+
+{% set new_times = bounds('ts', ref('int_events'), is_new) %}
+-- What the events that came again had said before.
+former_keys as (
+
+    select
+        {{ match_key(
+            "coalesce(former.song_title, 'Unknown')",
+            "coalesce(former.artist_name, 'Unknown')",
+            'former.song_length'
+        ) }} as match_key
+
+    from {{ ref('stg_events') }} as former
+
+    inner join {{ ref('int_events') }} as events
+        on
+            former.user_id = events.user_id
+            and former.session_id = events.session_id
+            and former.item_in_session = events.item_in_session
+            and former.ts = events.ts
+            and former.loaded_at < events.loaded_at
+
+    where
+        former.page = 'NextSong'
+        and former.ts between {{ new_times }}
+        and events.ts between {{ new_times }}
+        and events.{{ is_new }}
+
+),
+
+-- A row without a title replaces a song that no play is left of; the hook then
+-- deletes it.
+unheard_songs as (
+
+    select distinct
+        match_key,
+        cast(null as varchar(4096)) as song_title,
+        cast(null as varchar(4096)) as artist_name,
+        cast(null as double precision) as song_length,
+        cast(null as varchar(32)) as song_key,
+        cast(null as varchar(32)) as artist_key,
+        cast(null as timestamp) as loaded_at
+
+    from former_keys
+
+    where
+        match_key not in (
+            select match_key from {{ ref('int_events') }}
+            where is_play and match_key in (select match_key from former_keys)
+        )
+{% endif %}
 
 )
 
-select * from songs
+select * from heard_songs
+{%- if is_incremental() %}
+union all
+select * from unheard_songs
+{%- endif %}

@@ -7,29 +7,6 @@ songs as (
 
     select * from {{ ref('stg_songs') }}
 
-),
-
--- The song loaded last wins; of those loaded together, the first by content.
-ranked as (
-
-    select
-        *,
-        row_number() over (
-            partition by song_id
-            order by
-                loaded_at desc,
-                title,
-                artist_id,
-                artist_name,
-                artist_location,
-                artist_latitude,
-                artist_longitude,
-                year,
-                duration
-        ) as version_rank
-
-    from songs
-
     where song_id is not null and artist_id is not null
 
 ),
@@ -50,9 +27,12 @@ latest as (
         artist_key,
         loaded_at
 
-    from ranked
+    from songs as versions
 
-    where version_rank = 1
+    qualify {{ latest_version('song_id', [
+        'title', 'artist_id', 'artist_name', 'artist_location',
+        'artist_latitude', 'artist_longitude', 'year', 'duration',
+    ]) }}
 
 )
 

@@ -10,9 +10,9 @@
     )
 }}
 
--- Built after the fact, so that a load in between leaves no play without
--- user agent.
--- depends_on: {{ ref('fct_songplays') }}
+-- Built after the events that plays are made of, so that a load in between leaves
+-- none without.
+-- depends_on: {{ ref('int_events') }}
 
 with
 

@@ -16,63 +16,56 @@ heard_songs as (
 
 ),
 
-artist_names as (
+song_matches as (
 
-    select * from {{ ref('int_artist_names') }}
+    select * from {{ ref('int_song_matches') }}
 
 ),
 
--- The hash tells spellings apart that Redshift takes for equal: those that
--- differ in blanks at the end.
-spellings as (
+-- The name that most songs carry, then the shortest, then the smallest. The hash
+-- tells spellings apart that Redshift takes for equal: those that differ in
+-- blanks at the end.
+names as (
 
     select
         artist_id,
-        min(artist_name) as artist_name,
-        count(*) as song_count
+        min(artist_name) as name
 
-    from songs
+    from songs as named_songs
 
     where artist_name is not null
 
     group by artist_id, md5(artist_name)
 
-),
-
-ranked_spellings as (
-
-    select
-        artist_id,
-        artist_name,
-        row_number() over (
-            partition by artist_id
-            order by song_count desc, length(artist_name), artist_name
-        ) as spelling_rank
-
-    from spellings
+    qualify row_number() over (
+        partition by artist_id
+        order by count(*) desc, length(min(artist_name)), min(artist_name)
+    ) = 1
 
 ),
 
-ranked_places as (
+-- The place of one song: with location and coordinates first, then with location.
+places as (
 
     select
         artist_id,
-        artist_location,
-        artist_latitude,
-        artist_longitude,
-        row_number() over (
-            partition by artist_id
-            order by
-                case
-                    when artist_location is null then 3
-                    when artist_latitude is null then 2
-                    when artist_longitude is null then 2
-                    else 1
-                end,
-                song_id
-        ) as place_rank
+        artist_location as location,
+        artist_latitude as latitude,
+        artist_longitude as longitude
 
-    from songs
+    from songs as placed_songs
+
+    qualify row_number() over (
+        partition by artist_id
+        order by
+            case
+                when artist_location is null then 3
+                when artist_latitude is null then 2
+                when artist_longitude is null then 2
+                else 1
+            end,
+            song_id
+    ) = 1
 
 ),
 
@@ -80,40 +73,38 @@ catalog_artists as (
 
     select
         places.artist_id,
-        coalesce(spellings.artist_name, 'Unknown') as name,
-        places.artist_location as location,
-        places.artist_latitude as latitude,
-        places.artist_longitude as longitude,
+        coalesce(names.name, 'Unknown') as name,
+        places.location,
+        places.latitude,
+        places.longitude,
         true as is_in_catalog
 
-    from ranked_places as places
+    from places
 
-    left join ranked_spellings as spellings
-        on
-            places.artist_id = spellings.artist_id
-            and spellings.spelling_rank = 1
-
-    where places.place_rank = 1
+    left join names on places.artist_id = names.artist_id
 
 ),
 
+-- Of several spellings the smallest.
 inferred_artists as (
 
     select
-        {{ inferred_id('XA', 'heard_songs.artist_key') }} as artist_id,
+        song_matches.artist_id,
         min(heard_songs.artist_name) as name,
         cast(null as varchar(4096)) as location,
         cast(null as double precision) as latitude,
         cast(null as double precision) as longitude,
         false as is_in_catalog
 
-    from heard_songs
+    from song_matches
 
-    left join artist_names on heard_songs.artist_key = artist_names.artist_key
+    inner join heard_songs on song_matches.match_key = heard_songs.match_key
 
-    where artist_names.artist_id is null
+    left join places on song_matches.artist_id = places.artist_id
 
-    group by heard_songs.artist_key
+    where places.artist_id is null
+
+    group by song_matches.artist_id
 
 ),
 

@@ -15,9 +15,9 @@ heard_songs as (
 
 ),
 
-artist_names as (
+song_matches as (
 
-    select * from {{ ref('int_artist_names') }}
+    select * from {{ ref('int_song_matches') }}
 
 ),
 
@@ -35,29 +35,26 @@ catalog_songs as (
 
 ),
 
+-- Of several spellings the smallest, and the shortest length.
 inferred_songs as (
 
     select
-        {{ inferred_id('XS', 'heard_songs.song_key') }} as song_id,
-        heard_songs.song_title as title,
-        coalesce(
-            artist_names.artist_id,
-            {{ inferred_id('XA', 'heard_songs.artist_key') }}
-        ) as artist_id,
+        song_matches.song_id,
+        min(heard_songs.song_title) as title,
+        min(song_matches.artist_id) as artist_id,
         cast(null as integer) as year,
-        heard_songs.song_length as duration,
+        min(heard_songs.song_length) as duration,
         false as is_in_catalog
 
-    from heard_songs
+    from song_matches
 
-    left join songs
-        on
-            heard_songs.song_key = songs.song_key
-            and heard_songs.artist_key = songs.artist_key
+    inner join heard_songs on song_matches.match_key = heard_songs.match_key
 
-    left join artist_names on heard_songs.artist_key = artist_names.artist_key
+    left join songs on song_matches.song_id = songs.song_id
 
     where songs.song_id is null
+
+    group by song_matches.song_id
 
 ),
 

@@ -10,129 +10,75 @@
     )
 }}
 
--- Built after the fact, so that a load in between leaves no play without
--- period.
--- depends_on: {{ ref('fct_songplays') }}
+{% set is_new = 'loaded_at > ' ~ watermark('loaded_at') %}
 
 with
-
-{% if is_incremental() %}
-{% set is_new = 'user_id is not null and loaded_at > '
-    ~ watermark('loaded_at') %}
-new_users as (
-
-    select distinct user_id
-
-    from {{ ref('stg_events') }}
-
-    where {{ is_new }}
-
-),
-{% endif %}
 
 -- All since the first new event of anybody: one that comes late can split a
 -- period, and what follows it tells until when.
 events as (
 
-    select * from {{ ref('stg_events') }}
+    select * from {{ ref('int_events') }}
+    {%- if is_incremental() %}
 
-    where user_id is not null
-
-    {% if is_incremental() %}
-    and user_id in (select user_id from new_users)
-    and ts >= {{ smallest('ts', ref('stg_events'), is_new) }}
-    {% endif %}
+    where
+        event_at >= {{ smallest('event_at', ref('int_events'), is_new) }}
+        and user_id in (
+            select user_id from {{ ref('int_events') }} where {{ is_new }}
+        )
+    {%- endif %}
 
 ),
 
 -- Of events at one moment the last one tells, as in dim_users.
-ranked_events as (
-
-    select
-        user_id,
-        ts,
-        event_at,
-        level,
-        max(loaded_at) over (partition by user_id) as loaded_at,
-        row_number() over (
-            partition by user_id, ts
-            order by
-                session_id desc,
-                item_in_session desc,
-                loaded_at desc,
-                first_name,
-                last_name,
-                gender,
-                level,
-                registered_at
-        ) as recency_rank
-
-    from events
-
-),
-
 levels as (
 
     select
         user_id,
+        level,
         ts,
         event_at,
-        level,
-        loaded_at
+        max(loaded_at) over (partition by user_id) as loaded_at
 
-    from ranked_events
+    from events as logged_events
 
-    where recency_rank = 1
+    qualify row_number() over (
+        partition by user_id, ts
+        order by session_id desc, item_in_session desc
+    ) = 1
+    {%- if is_incremental() %}
 
-    {% if is_incremental() %}
     union all
 
     select
         user_id,
+        level,
         valid_from_ts as ts,
         valid_from as event_at,
-        level,
         loaded_at
 
     from {{ this }}
 
     where
-        user_id in (select user_id from new_users)
-        and valid_from_ts < (select min(ts) from events)
-    {% endif %}
+        valid_from < (select min(event_at) from events)
+        and user_id in (select user_id from events)
+    {%- endif %}
 
 ),
 
-compared_levels as (
+changes as (
 
     select
-        user_id,
-        ts,
-        event_at,
-        level,
-        max(loaded_at) over (partition by user_id) as loaded_at,
-        coalesce(level, '') as compared_level,
-        lag(coalesce(level, '')) over (
-            partition by user_id order by ts
-        ) as previous_level
+        *,
+        max(loaded_at) over (partition by user_id) as newest_loaded_at
 
-    from levels
+    from levels as known_levels
 
-),
-
-periods as (
-
-    select
-        user_id,
-        level,
-        ts as valid_from_ts,
-        event_at as valid_from,
-        lead(event_at) over (partition by user_id order by ts) as valid_to,
-        loaded_at
-
-    from compared_levels
-
-    where previous_level is null or previous_level <> compared_level
+    qualify
+        coalesce(level, '') <> coalesce(
+            lag(coalesce(level, '')) over (partition by user_id order by ts),
+            'none before'
+        )
 
 ),
 
@@ -140,18 +86,20 @@ final as (
 
     select
         md5(
-            cast(user_id as varchar(20))
-            || '|' || cast(valid_from_ts as varchar(20))
+            cast(user_id as varchar(20)) || '|' || cast(ts as varchar(20))
         ) as user_level_id,
         user_id,
         level,
-        valid_from,
-        valid_to,
-        valid_to is null as is_current,
-        valid_from_ts,
-        loaded_at
+        event_at as valid_from,
+        lead(event_at) over (partition by user_id order by ts) as valid_to,
+        lead(event_at) over (partition by user_id order by ts) is null
+            as is_current,
 
-    from periods
+        -- bookkeeping
+        ts as valid_from_ts,
+        newest_loaded_at as loaded_at
+
+    from changes
 
 )
 

@@ -10,50 +10,9 @@
     )
 }}
 
--- Built after what has users, so that a load in between leaves no play, session
--- or level without user.
--- depends_on: {{ ref('fct_songplays') }}
--- depends_on: {{ ref('fct_sessions') }}
--- depends_on: {{ ref('dim_user_levels') }}
-
 with
 
-events as (
-
-    select * from {{ ref('stg_events') }}
-
-    where user_id is not null
-
-    {% if is_incremental() %}
-    and loaded_at > {{ watermark('loaded_at') }}
-    {% endif %}
-
-),
-
--- The latest event tells; of one event loaded twice, the one loaded last; of
--- those loaded together, the first by content.
-ranked_events as (
-
-    select
-        *,
-        row_number() over (
-            partition by user_id
-            order by
-                ts desc,
-                session_id desc,
-                item_in_session desc,
-                loaded_at desc,
-                first_name,
-                last_name,
-                gender,
-                level,
-                registered_at
-        ) as recency_rank
-
-    from events
-
-),
-
+-- The latest event tells.
 latest_events as (
 
     select
@@ -63,14 +22,23 @@ latest_events as (
         gender,
         level,
         registered_at,
+
+        -- bookkeeping
         ts as latest_ts,
         session_id as latest_session_id,
         item_in_session as latest_item_in_session,
         loaded_at
 
-    from ranked_events
+    from {{ ref('int_events') }} as events
+    {%- if is_incremental() %}
 
-    where recency_rank = 1
+    where loaded_at > {{ watermark('loaded_at') }}
+    {%- endif %}
+
+    qualify row_number() over (
+        partition by user_id
+        order by ts desc, session_id desc, item_in_session desc
+    ) = 1
 
 ),
 
@@ -79,25 +47,25 @@ users as (
     select latest_events.*
 
     from latest_events
+    {%- if is_incremental() %}
 
-    {% if is_incremental() %}
-    left join {{ this }} as known_users
-        on latest_events.user_id = known_users.user_id
+    left join {{ this }} as known
+        on latest_events.user_id = known.user_id
 
     where
-        known_users.user_id is null
-        or latest_events.latest_ts > known_users.latest_ts
+        known.user_id is null
+        or latest_events.latest_ts > known.latest_ts
         or (
-            latest_events.latest_ts = known_users.latest_ts
-            and latest_events.latest_session_id > known_users.latest_session_id
+            latest_events.latest_ts = known.latest_ts
+            and latest_events.latest_session_id > known.latest_session_id
         )
         or (
-            latest_events.latest_ts = known_users.latest_ts
-            and latest_events.latest_session_id = known_users.latest_session_id
+            latest_events.latest_ts = known.latest_ts
+            and latest_events.latest_session_id = known.latest_session_id
             and latest_events.latest_item_in_session
-            >= known_users.latest_item_in_session
+            >= known.latest_item_in_session
         )
-    {% endif %}
+    {%- endif %}
 
 )
 

@@ -1,0 +1,15 @@
+{#
+    Deletes the plays of events that came again and are none any more, in the incremental
+    build of the model that calls it.
+#}
+{% macro delete_former_plays() %}
+    {%- if is_incremental() -%}
+    {%- set is_new = "not is_play and loaded_at > " ~ watermark("loaded_at") -%}
+    delete from {{ this }}
+    where
+        start_time between {{ bounds("event_at", ref("int_events"), is_new) }}
+        and songplay_id in (
+            select event_id from {{ ref("int_events") }} where {{ is_new }}
+        )
+    {%- endif -%}
+{% endmacro %}

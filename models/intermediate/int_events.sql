@@ -1,0 +1,105 @@
+-- On Redshift an event lies with the others of its user, in the order of time.
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='bounded_delete_insert',
+        unique_key='event_id',
+        event_time='event_at',
+        on_schema_change='fail',
+        dist='user_id',
+        sort='event_at',
+    )
+}}
+
+with
+
+events as (
+
+    select
+        *,
+        page = 'NextSong' as is_play,
+        case when page = 'NextSong' then coalesce(song_title, 'Unknown') end
+            as played_title,
+        case when page = 'NextSong' then coalesce(artist_name, 'Unknown') end
+            as played_artist_name
+
+    from {{ ref('stg_events') }}
+
+    where
+        user_id is not null
+        {%- if is_incremental() %}
+        and loaded_at > {{ watermark('loaded_at') }}
+        {%- endif %}
+
+),
+
+keyed as (
+
+    select
+        *,
+        md5(
+            cast(user_id as varchar(20))
+            || '|' || cast(session_id as varchar(20))
+            || '|' || cast(item_in_session as varchar(20))
+            || '|' || cast(ts as varchar(20))
+        ) as event_id
+
+    from events
+
+),
+
+latest as (
+
+    select *
+
+    from keyed as versions
+
+    qualify {{ latest_version('event_id', [
+        'page', 'level', 'played_title', 'played_artist_name', 'song_length',
+        'location', 'user_agent', 'first_name', 'last_name', 'gender',
+        'registered_at',
+    ]) }}
+
+),
+
+final as (
+
+    select
+        -- ids
+        event_id,
+        user_id,
+        session_id,
+        item_in_session,
+
+        -- user
+        first_name,
+        last_name,
+        gender,
+        level,
+        location,
+        registered_at,
+        user_agent,
+
+        -- what the user did
+        page,
+        is_play,
+        played_title as song_title,
+        played_artist_name as artist_name,
+        case when is_play then song_length end as song_length,
+        case
+            when is_play
+                then {{ match_key(
+                    'played_title', 'played_artist_name', 'song_length'
+                ) }}
+        end as match_key,
+
+        -- times
+        ts,
+        event_at,
+        loaded_at
+
+    from latest
+
+)
+
+select * from final

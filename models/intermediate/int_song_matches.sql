@@ -1,0 +1,164 @@
+-- On Redshift every node has all of it: it is small, and joined by plays.
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='match_key',
+        on_schema_change='fail',
+        dist='all',
+        sort='match_key',
+    )
+}}
+
+-- Read by the incremental build alone.
+-- depends_on: {{ ref('stg_songs') }}
+
+-- Whether songs are to be matched again: with songs that are new or changed, or
+-- because they were matched with a catalogue older than others'.
+{% set has_catalog_changed = is_incremental() and has_rows(
+    ref('int_songs'),
+    'loaded_at > ' ~ watermark('catalog_loaded_at') ~ ' or (select count(*) from '
+    ~ this ~ ' where catalog_loaded_at is null) > 0'
+) %}
+
+with
+
+songs as (
+
+    select * from {{ ref('int_songs') }}
+
+),
+
+-- None if it is older than what others were matched with, as a build that began
+-- earlier may leave it: a later build then matches these again.
+catalog as (
+
+    select max(loaded_at) as loaded_at
+
+    from songs
+    {%- if is_incremental() %}
+
+    having max(loaded_at) >= {{ watermark('catalog_loaded_at') }}
+    {%- endif %}
+
+),
+
+{% if has_catalog_changed %}
+-- Names, now or before, of the artists of songs that came to the catalogue or
+-- changed in it.
+changed_artists as (
+
+    select versions.artist_key
+
+    from {{ ref('stg_songs') }} as versions
+
+    inner join songs on versions.song_id = songs.song_id
+
+    where songs.loaded_at > {{ watermark('catalog_loaded_at') }}
+
+),
+{% endif %}
+
+heard_songs as (
+
+    select * from {{ ref('int_heard_songs') }}
+    {%- if is_incremental() %}
+
+    where
+        loaded_at > {{ watermark('loaded_at') }}
+        {%- if has_catalog_changed %}
+        or artist_key in (select artist_key from changed_artists)
+        or match_key in (
+            select match_key from {{ this }} where catalog_loaded_at is null
+        )
+        {%- endif %}
+    {%- endif %}
+
+),
+
+-- Several artists can bear one name: most songs under it, then smallest id.
+artist_names as (
+
+    select
+        artist_key,
+        artist_id
+
+    from songs as catalog_songs
+
+    where artist_key is not null
+
+    group by artist_key, artist_id
+
+    qualify row_number() over (
+        partition by artist_key
+        order by count(*) desc, artist_id
+    ) = 1
+
+),
+
+-- Nearest duration, then smallest id. A distance that cannot be told is the
+-- farthest.
+matches as (
+
+    select
+        heard.match_key,
+        heard.loaded_at,
+        coalesce(
+            songs.song_id, {{ inferred_id('XS', 'heard.song_key') }}
+        ) as song_id,
+        coalesce(
+            songs.artist_id,
+            artist_names.artist_id,
+            {{ inferred_id('XA', 'heard.artist_key') }}
+        ) as artist_id
+
+    from heard_songs as heard
+
+    left join songs
+        on
+            heard.song_key = songs.song_key
+            and heard.artist_key = songs.artist_key
+
+    left join artist_names on heard.artist_key = artist_names.artist_key
+
+    qualify row_number() over (
+        partition by heard.match_key
+        order by
+            coalesce(abs(songs.duration - heard.song_length), 1e9),
+            songs.song_id
+    ) = 1
+
+),
+
+final as (
+
+    select
+        matches.match_key,
+        matches.song_id,
+        matches.artist_id,
+        {% if is_incremental() -%}
+        case
+            when
+                known.song_id = matches.song_id
+                and known.artist_id = matches.artist_id
+                and known.catalog_loaded_at is not null
+                then known.matched_at
+            else catalog.loaded_at
+        end as matched_at,
+        {%- else -%}
+        catalog.loaded_at as matched_at,
+        {%- endif %}
+        catalog.loaded_at as catalog_loaded_at,
+        matches.loaded_at
+
+    from matches
+
+    left join catalog on 1 = 1
+    {%- if is_incremental() %}
+
+    left join {{ this }} as known on matches.match_key = known.match_key
+    {%- endif %}
+
+)
+
+select * from final
