@@ -17,11 +17,12 @@ events as (
 
     select
         *,
-        page = 'NextSong' as is_play,
-        case when page = 'NextSong' then coalesce(song_title, 'Unknown') end
-            as played_title,
-        case when page = 'NextSong' then coalesce(artist_name, 'Unknown') end
-            as played_artist_name
+        md5(
+            cast(user_id as varchar(20))
+            || '|' || cast(session_id as varchar(20))
+            || '|' || cast(item_in_session as varchar(20))
+            || '|' || cast(ts as varchar(20))
+        ) as event_id
 
     from {{ ref('stg_events') }}
 
@@ -33,32 +34,32 @@ events as (
 
 ),
 
-keyed as (
+latest as (
 
     select
         *,
-        md5(
-            cast(user_id as varchar(20))
-            || '|' || cast(session_id as varchar(20))
-            || '|' || cast(item_in_session as varchar(20))
-            || '|' || cast(ts as varchar(20))
-        ) as event_id
+        page = 'NextSong' as is_play
 
-    from events
+    from events as versions
+
+    qualify {{ latest_version('event_id', [
+        'page', 'level', 'song_title', 'artist_name', 'song_length', 'location',
+        'user_agent', 'first_name', 'last_name', 'gender', 'registered_at',
+    ]) }}
 
 ),
 
-latest as (
+played as (
 
-    select *
+    select
+        *,
+        case when is_play then coalesce(song_title, 'Unknown') end
+            as played_title,
+        case when is_play then coalesce(artist_name, 'Unknown') end
+            as played_artist_name,
+        case when is_play then song_length end as played_length
 
-    from keyed as versions
-
-    qualify {{ latest_version('event_id', [
-        'page', 'level', 'played_title', 'played_artist_name', 'song_length',
-        'location', 'user_agent', 'first_name', 'last_name', 'gender',
-        'registered_at',
-    ]) }}
+    from latest
 
 ),
 
@@ -85,20 +86,16 @@ final as (
         is_play,
         played_title as song_title,
         played_artist_name as artist_name,
-        case when is_play then song_length end as song_length,
-        case
-            when is_play
-                then {{ match_key(
-                    'played_title', 'played_artist_name', 'song_length'
-                ) }}
-        end as match_key,
+        played_length as song_length,
+        {{ match_key('played_title', 'played_artist_name', 'played_length') }}
+            as match_key,
 
         -- times
         ts,
         event_at,
         loaded_at
 
-    from latest
+    from played
 
 )
 

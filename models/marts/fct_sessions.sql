@@ -26,12 +26,6 @@
 
 with
 
-heard_songs as (
-
-    select * from {{ ref('int_heard_songs') }}
-
-),
-
 -- All events of the sessions that have new ones.
 events as (
 
@@ -65,36 +59,36 @@ events as (
 sessions as (
 
     select
-        {{ user_session_id('events.user_id', 'events.session_id') }}
-            as user_session_id,
-        events.user_id,
-        events.session_id,
-        min(events.event_at) as start_time,
-        max(events.event_at) as end_time,
-        (max(events.ts) - min(events.ts)) / cast(1000 as double precision)
+        {{ user_session_id('user_id', 'session_id') }} as user_session_id,
+        user_id,
+        session_id,
+        min(event_at) as start_time,
+        max(event_at) as end_time,
+        (max(ts) - min(ts)) / cast(1000 as double precision)
             as duration_seconds,
-        cast(count(events.match_key) as integer) as play_count,
-        cast(count(distinct heard_songs.song_key) as integer) as song_count,
-        cast(count(distinct heard_songs.artist_key) as integer)
-            as artist_count,
-        max(events.start_level) as start_level,
-        max(events.end_level) as end_level,
-        max(case when events.page = 'Submit Upgrade' then 1 else 0 end) = 1
+        cast(count(match_key) as integer) as play_count,
+        cast(
+            count(distinct {{ song_key('song_title', 'artist_name') }})
+            as integer
+        ) as song_count,
+        cast(
+            count(distinct {{ artist_key('artist_name') }}) as integer
+        ) as artist_count,
+        max(start_level) as start_level,
+        max(end_level) as end_level,
+        max(case when page = 'Submit Upgrade' then 1 else 0 end) = 1
             as has_upgrade,
-        max(case when events.page = 'Submit Downgrade' then 1 else 0 end) = 1
+        max(case when page = 'Submit Downgrade' then 1 else 0 end) = 1
             as has_downgrade,
-        max(case when events.page = 'Error' then 1 else 0 end) = 1 as has_error,
-        max(case when events.page = 'Logout' then 1 else 0 end) = 1
-            as has_logout,
+        max(case when page = 'Error' then 1 else 0 end) = 1 as has_error,
+        max(case when page = 'Logout' then 1 else 0 end) = 1 as has_logout,
 
         -- bookkeeping
-        max(events.loaded_at) as loaded_at
+        max(loaded_at) as loaded_at
 
     from events
 
-    left join heard_songs on events.match_key = heard_songs.match_key
-
-    group by events.user_id, events.session_id
+    group by user_id, session_id
 
 )
 

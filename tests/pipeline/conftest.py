@@ -47,7 +47,7 @@ MARTS = {
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")  # the same whatever the input is
 # What `dbt build` does but for tests. `dbt run` would leave out the seeds.
 RUN = ("build", "--resource-type", "seed", "--resource-type", "model")
-BOOKKEEPING = {"loaded_at", "catalog_loaded_at"}
+BOOKKEEPING = {"loaded_at", "matched_at", "match_key"}
 
 
 show_frames_alone()

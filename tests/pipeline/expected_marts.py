@@ -15,7 +15,7 @@ The rules, in short:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby, pairwise
 
 from .expected_star import (
@@ -26,8 +26,8 @@ from .expected_star import (
     grouped,
     latest_event,
     md5,
-    nulls_last,
     one_per_event,
+    plays_among,
     read_as_written,
     read_events,
     sorted_by,
@@ -74,7 +74,7 @@ TABLET = re.compile(r"iPad|Tablet|Android(?!.*Mobile)")
 
 def expected_marts(loads: list[Load]) -> dict[str, list[Row]]:
     """The marts around the star that these loads, in order of time, must end in, by key."""
-    events = read_events(loads)
+    events = one_per_event(read_events(loads))
     return {
         "fct_sessions": sorted_by("user_session_id", fct_sessions(events)),
         "dim_user_levels": sorted_by("user_level_id", dim_user_levels(events)),
@@ -94,19 +94,9 @@ def texts(loads: list[Load], name: str) -> set[str]:
     return set(logged) - {None}
 
 
-def one_per_logged_event(events: Iterable[Event]) -> list[Event]:
-    """An event that is loaded several times counts once, whatever its page: as loaded last."""
-
-    def preference(event: Event) -> tuple:
-        return (-event.load, nulls_last(event.page, event.level))
-
-    return [min(same, key=preference) for same in grouped(events, lambda e: e.key).values()]
-
-
 def fct_sessions(events: list[Event]) -> Iterator[Row]:
-    plays = one_per_event(event for event in events if event.page == "NextSong")
-    plays_of_session = grouped(plays, lambda e: (e.user_id, e.session_id))
-    sessions = grouped(one_per_logged_event(events), lambda e: (e.user_id, e.session_id))
+    plays_of_session = grouped(plays_among(events), lambda e: (e.user_id, e.session_id))
+    sessions = grouped(events, lambda e: (e.user_id, e.session_id))
     for session, logged in sessions.items():
         logged.sort(key=lambda e: (e.ts, e.item_in_session))
         pages = {event.page for event in logged}

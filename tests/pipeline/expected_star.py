@@ -23,7 +23,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -61,8 +61,8 @@ class Event:
     gender: str | None
     level: str | None
     registered_at: datetime | None
-    title: str
-    artist_name: str
+    title: str | None
+    artist_name: str | None
     length: float | None
     location: str | None
     user_agent: str | None
@@ -117,8 +117,8 @@ class Song:
 
 def expected_star(loads: list[Load]) -> dict[str, list[Row]]:
     """The marts that these loads, given in order of time, must end in: rows sorted by key."""
-    events = read_events(loads)
-    plays = one_per_event(event for event in events if event.page == "NextSong")
+    events = one_per_event(read_events(loads))
+    plays = plays_among(events)
     catalogue = Catalogue(one_per_song_id(read_songs(loads)))
     return {
         "fct_songplays": sorted_by("songplay_id", fct_songplays(plays, catalogue)),
@@ -195,8 +195,8 @@ def to_event(load_number: int, logged: dict) -> Event:
         gender=to_text(logged.get("gender")),
         level=to_text(logged.get("level")),
         registered_at=to_registered_at(logged.get("registration")),
-        title=to_text(logged.get("song")) or UNKNOWN,
-        artist_name=to_text(logged.get("artist")) or UNKNOWN,
+        title=to_text(logged.get("song")),
+        artist_name=to_text(logged.get("artist")),
         length=to_float(logged.get("length")),
         location=to_text(logged.get("location")),
         user_agent=without_quotes(to_text(logged.get("userAgent"))),
@@ -306,12 +306,17 @@ def one_per_event(events: Iterable[Event]) -> list[Event]:
         return (
             -event.load,
             nulls_last(
+                event.page,
                 event.level,
                 event.title,
                 event.artist_name,
                 event.length,
                 event.location,
                 event.user_agent,
+                event.first_name,
+                event.last_name,
+                event.gender,
+                event.registered_at,
             ),
         )
 
@@ -339,25 +344,18 @@ def one_per_song_id(songs: Iterable[Song]) -> list[Song]:
     return [min(same, key=preference) for same in grouped(songs, lambda s: s.song_id).values()]
 
 
+def plays_among(events: list[Event]) -> list[Event]:
+    """The events that are plays, with a name for what has none."""
+    return [
+        replace(event, title=event.title or UNKNOWN, artist_name=event.artist_name or UNKNOWN)
+        for event in events
+        if event.page == "NextSong"
+    ]
+
+
 def latest_event(events: list[Event]) -> Event:
     """The event that says how a user is now."""
-
-    def preference(event: Event) -> tuple:
-        return (
-            -event.ts,
-            -event.session_id,
-            -event.item_in_session,
-            -event.load,
-            nulls_last(
-                event.first_name,
-                event.last_name,
-                event.gender,
-                event.level,
-                event.registered_at,
-            ),
-        )
-
-    return min(events, key=preference)
+    return max(events, key=lambda event: (event.ts, event.session_id, event.item_in_session))
 
 
 # How a play finds its song and its artist
