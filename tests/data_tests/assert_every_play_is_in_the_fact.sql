@@ -6,7 +6,18 @@ with
 
 events as (
 
-    select * from {{ ref('stg_events') }}
+    select
+        user_id,
+        session_id,
+        item_in_session,
+        event_at,
+        page
+
+    from {{ ref('stg_events') }} as versions
+
+    qualify {{ latest_version(
+        'user_id, session_id, item_in_session, event_at', ['page']
+    ) }}
 
 ),
 

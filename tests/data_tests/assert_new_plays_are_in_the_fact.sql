@@ -5,20 +5,30 @@
 
 with
 
-new_events as (
+-- What is new is later than all versions before it.
+latest_events as (
 
     select
         user_id,
         session_id,
         item_in_session,
         event_at,
-        max(loaded_at) as loaded_at
+        page,
+        loaded_at
 
-    from {{ ref('stg_events') }}
+    from {{ ref('stg_events') }} as versions
 
-    where page = 'NextSong' and user_id is not null and {{ is_new }}
+    where user_id is not null and {{ is_new }}
 
-    group by user_id, session_id, item_in_session, event_at
+    qualify {{ latest_version(
+        'user_id, session_id, item_in_session, event_at', ['page']
+    ) }}
+
+),
+
+new_plays as (
+
+    select * from latest_events where page = 'NextSong'
 
 ),
 
@@ -31,24 +41,24 @@ songplays as (
 )
 
 select
-    new_events.user_id,
-    new_events.session_id,
-    new_events.item_in_session,
-    new_events.event_at,
+    new_plays.user_id,
+    new_plays.session_id,
+    new_plays.item_in_session,
+    new_plays.event_at,
     count(songplays.songplay_id) as play_count
-from new_events
+from new_plays
 left join songplays
     on
-        new_events.user_id = songplays.user_id
-        and new_events.session_id = songplays.session_id
-        and new_events.item_in_session = songplays.item_in_session
-        and new_events.event_at = songplays.start_time
+        new_plays.user_id = songplays.user_id
+        and new_plays.session_id = songplays.session_id
+        and new_plays.item_in_session = songplays.item_in_session
+        and new_plays.event_at = songplays.start_time
 group by
-    new_events.user_id,
-    new_events.session_id,
-    new_events.item_in_session,
-    new_events.event_at,
-    new_events.loaded_at
+    new_plays.user_id,
+    new_plays.session_id,
+    new_plays.item_in_session,
+    new_plays.event_at,
+    new_plays.loaded_at
 having
     count(songplays.songplay_id) <> 1
-    or min(songplays.loaded_at) <> new_events.loaded_at
+    or min(songplays.loaded_at) <> new_plays.loaded_at

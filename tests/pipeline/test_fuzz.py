@@ -179,7 +179,10 @@ def test_a_ts_that_is_no_time(local_project: Project) -> None:
     selected = ["assert_events_have_a_time", "assert_new_plays_are_complete"]
     run = project.run("dbt", "test", "--select", *selected, "--target", project.target)
     assert "WARN 5 assert_events_have_a_time" in run.output
-    items = "select item_in_session, song_length from fct_songplays order by 1"
+    items = """
+        select item_in_session, song_length from sparkify_intermediate.int_events
+        where is_play order by 1
+    """
     assert project.query(items)[-2:] == [(20, 0.0), (21, -1.0)]
     assert project.query("select min(year), max(year) from dim_time") == [(2000, 2149)]
     project.dbt("build", *NO_UNIT_TESTS, "--exclude", *selected)

@@ -13,7 +13,7 @@ NIGHTLY = ("--selector", "nightly")
 GROWING = {
     "model.sparkify.fct_sessions",
     "model.sparkify.fct_songplays",
-    "model.sparkify.int_plays",
+    "model.sparkify.int_events",
     "model.sparkify.stg_events",
     "source.sparkify.sparkify.loaded_files",
     "source.sparkify.sparkify.staging_events",

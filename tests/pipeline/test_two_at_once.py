@@ -21,8 +21,10 @@ from .warm import Command, Run
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
 INCREMENTAL_MODELS = {
+    "int_events": ("sparkify_intermediate.int_events", "event_id"),
+    "int_heard_songs": ("sparkify_intermediate.int_heard_songs", "match_key"),
+    "int_song_matches": ("sparkify_intermediate.int_song_matches", "match_key"),
     "fct_songplays": ("sparkify.fct_songplays", "songplay_id"),
-    "int_heard_songs": ("sparkify_intermediate.int_heard_songs", "song_key"),
     "dim_users": ("sparkify.dim_users", "user_id"),
     "fct_sessions": ("sparkify.fct_sessions", "user_session_id"),
     "dim_user_levels": ("sparkify.dim_user_levels", "user_level_id"),
