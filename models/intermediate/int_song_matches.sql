@@ -10,12 +10,9 @@
     )
 }}
 
--- Read by the incremental build alone.
--- depends_on: {{ ref('stg_songs') }}
-
--- Whether songs are to be matched again: with songs that are new or changed, or
--- because they were matched with a catalogue older than others'.
-{% set has_catalog_changed = is_incremental() and has_rows(
+-- All songs are matched again once the catalogue has changed, or if some were
+-- matched with a catalogue older than others'.
+{% set is_for_new_songs = is_incremental() and not has_rows(
     ref('int_songs'),
     'loaded_at > ' ~ watermark('catalog_loaded_at') ~ ' or (select count(*) from '
     ~ this ~ ' where catalog_loaded_at is null) > 0'
@@ -30,12 +27,10 @@ songs as (
 ),
 
 -- None if it is older than what others were matched with, as a build that began
--- earlier may leave it: a later build then matches these again.
+-- earlier may leave it.
 catalog as (
 
-    select max(loaded_at) as loaded_at
-
-    from songs
+    select max(loaded_at) as loaded_at from songs
     {%- if is_incremental() %}
 
     having max(loaded_at) >= {{ watermark('catalog_loaded_at') }}
@@ -43,35 +38,12 @@ catalog as (
 
 ),
 
-{% if has_catalog_changed %}
--- Names, now or before, of the artists of songs that came to the catalogue or
--- changed in it.
-changed_artists as (
-
-    select versions.artist_key
-
-    from {{ ref('stg_songs') }} as versions
-
-    inner join songs on versions.song_id = songs.song_id
-
-    where songs.loaded_at > {{ watermark('catalog_loaded_at') }}
-
-),
-{% endif %}
-
 heard_songs as (
 
     select * from {{ ref('int_heard_songs') }}
-    {%- if is_incremental() %}
+    {%- if is_for_new_songs %}
 
-    where
-        loaded_at > {{ watermark('loaded_at') }}
-        {%- if has_catalog_changed %}
-        or artist_key in (select artist_key from changed_artists)
-        or match_key in (
-            select match_key from {{ this }} where catalog_loaded_at is null
-        )
-        {%- endif %}
+    where loaded_at > {{ watermark('loaded_at') }}
     {%- endif %}
 
 ),
@@ -83,15 +55,12 @@ artist_names as (
         artist_key,
         artist_id
 
-    from songs as catalog_songs
-
-    where artist_key is not null
+    from songs as named_songs
 
     group by artist_key, artist_id
 
     qualify row_number() over (
-        partition by artist_key
-        order by count(*) desc, artist_id
+        partition by artist_key order by count(*) desc, artist_id
     ) = 1
 
 ),
@@ -103,9 +72,8 @@ matches as (
     select
         heard.match_key,
         heard.loaded_at,
-        coalesce(
-            songs.song_id, {{ inferred_id('XS', 'heard.song_key') }}
-        ) as song_id,
+        coalesce(songs.song_id, {{ inferred_id('XS', 'heard.song_key') }})
+            as song_id,
         coalesce(
             songs.artist_id,
             artist_names.artist_id,
@@ -138,8 +106,7 @@ final as (
         matches.artist_id,
         {% if is_incremental() -%}
         case
-            when
-                known.song_id = matches.song_id
+            when known.song_id = matches.song_id
                 and known.artist_id = matches.artist_id
                 and known.catalog_loaded_at is not null
                 then known.matched_at
