@@ -27,7 +27,14 @@ PROJECT = HERE.parent
 DLT_EVENTS = 500_000  # more take dlt, as it comes, a quarter of an hour
 HISTORIES = {"a month": 30, "two years": 720}  # days
 # The star without what the limit does not make: sessions, levels, locations, user agents.
-STAR_ONLY = ("--select", "staging", "int_plays", "int_songs", "int_artist_names", "int_heard_songs")
+STAR_ONLY = (
+    "--select",
+    "staging",
+    "int_events",
+    "int_songs",
+    "int_heard_songs",
+    "int_song_matches",
+)
 STAR_ONLY += ("fct_songplays", "dim_users", "dim_songs", "dim_artists", "dim_time")
 NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
