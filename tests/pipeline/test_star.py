@@ -129,6 +129,45 @@ def test_a_corrected_event_replaces_the_first(project: Project) -> None:
     assert project.query("select count(*) from dim_artists where name = 'Nobody'") == [(0,)]
 
 
+def test_an_event_that_is_no_play_any_more(project: Project) -> None:
+    """And one that is a play only now. The song that was heard then alone is gone, too."""
+    no_song = {"song": None, "artist": None, "length": None}
+    first = project.write_events(
+        "z1.json", event(8, song="Once", artist="Nobody"), event(9, page="Home", **no_song)
+    )
+    project.load()
+    project.dbt("run")
+    assert project.query("select count(*) from fct_songplays") == [(4,)]
+    assert project.query("select count(*) from dim_songs where title = 'Once'") == [(1,)]
+    corrected = project.write_events("z2.json", event(8, page="Logout", **no_song), event(9))
+    project.load()
+    project.dbt("build", *NO_UNIT_TESTS)
+    events = [path for path in input_files(project.events) if path not in (first, corrected)]
+    assert_star(project, Load([*events, first], input_files(project.songs)), Load([corrected], []))
+    assert project.query("select item_in_session from fct_songplays order by 1")[-1] == (9,)
+    assert project.query("select count(*) from dim_songs where title = 'Once'") == [(0,)]
+
+
+def test_a_table_of_another_version(project: Project) -> None:
+    """Nothing is added to it, and one line says what to do."""
+    project.load()
+    project.dbt("run")
+    project.execute(f"alter table {project.schema}.fct_songplays add column song_key varchar(32)")
+    project.write_events("new.json", event(11))
+    project.load()
+    for command in ("build", "run"):
+        run = project.run("dbt", "--no-use-colors", command, "--target", project.target)
+        assert run.code != 0
+        told = [line for line in run.output.splitlines() if "has other columns than" in line]
+        assert len(told) == 1, run.text
+        assert "fct_songplays has" in told[0]
+        assert "dbt build --full-refresh" in told[0]
+        assert project.query("select count(*) from dim_users") == [(1,)]
+    project.dbt("build", "--full-refresh", *NO_UNIT_TESTS)
+    project.dbt("run")
+    assert project.query("select count(*) from fct_songplays") == [(4,)]
+
+
 def test_late_events_split_a_level_and_lengthen_a_session(project: Project) -> None:
     """They touch the rows of their own user and session alone."""
     project.write_events("other.json", event(1, userId="8"), event(5, sessionId=71))
