@@ -140,13 +140,13 @@ def main(
     **how: bool | int,
 ) -> None:
     """Load the files that are not loaded yet into the raw staging tables."""
-    sources: list[Source] = []
+    options, sources = Options(**how), []
     try:
         dbt = Dbt(project_dir, profiles_dir, target, vars)
         sources = find_sources(dbt, select)
-        if how["dry_run"] and not dbt.is_redshift:
+        if options.dry_run and not dbt.is_redshift:
             dbt.spare_database()
-        Load(dbt, Options(**how)).load_all(sources)
+        Load(dbt, options).load_all(sources)
     except KeyboardInterrupt:
         kept = sum(source.loaded for source in sources)
         note(
@@ -154,7 +154,7 @@ def main(
             " way is undone. Run load_staging.py again, it goes on with the rest."
         )
         sys.exit(130)
-    if how["dry_run"]:
+    if options.dry_run:
         return
     click.echo(summary(sources))
     if rejected := sum(source.rejected for source in sources):

@@ -218,11 +218,11 @@ class Load:
     ) -> Provided:
         """Files joined where the engine can read them; those that were refused with their bad
         rows told from the good ones."""
-        most = self.options.max_errors if refused else 0
+        most = self.options.max_errors if refused else None
         try:
-            joined = join(files, stage.folder, stage.suffix, source.columns, bool(refused), most)
+            joined = join(files, stage.folder, stage.suffix, source.columns, most)
         except Unreadable as error:
-            raise (refused if refused and not most else error) from None
+            raise (refused if most == 0 else error) from None
         if refused and not joined.rejects:
             raise refused
         parts = {path: stage.give(path) for path in {file.path for file in joined.files}}

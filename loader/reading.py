@@ -180,19 +180,12 @@ def unpack_all(path: Path) -> None:
 
 
 def join(
-    files: list[File],
-    folder: Path,
-    suffix: str,
-    columns: list[Column],
-    is_judged: bool = False,
-    max_rejects: int = 0,
+    files: list[File], folder: Path, suffix: str, columns: list[Column], max_bad: int | None = None
 ) -> Provided:
-    """Writes the files' objects into parts in a folder, zipped if the suffix says so.
+    """Writes the files' objects into parts in a folder, zipped if the suffix says so. If a number
+    of bad rows is given, up to which they are left out, rows are compared with the columns.
 
-    is_judged:   whether rows are compared with the columns, see read_rows.
-    max_rejects: how many pieces of the files may be no rows.
-
-    Raises Refused if there are more, Unreadable, and OSError if a part cannot be written.
+    Raises Refused if there are more, or any, Unreadable, and OSError if a part cannot be written.
     """
     size = sum(file.file_size for file in files)
     share = -(-len(files) // part_count(size)) or 1
@@ -201,28 +194,26 @@ def join(
         for first in range(0, len(files), share)
     }
     make = map if len(files) <= FILES_ALONE and size <= PART_BYTES else in_processes
-    join_one = partial(join_part, columns=columns, is_judged=is_judged, max_rejects=max_rejects)
+    join_one = partial(join_part, columns=columns, max_bad=max_bad)
     joined = Provided([])
     with progress("joining files", len(files)) as advance:
         for part in make(join_one, parts, parts.values()):
             joined.files += part.files
             joined.rejects += part.rejects
             joined.keys = part.keys | joined.keys
-            if len(joined.rejects) > max_rejects:
+            if len(joined.rejects) > (max_bad or 0):
                 count = in_words(len(joined.rejects), "bad row")
-                many = f"There are {count} at least, and --max-errors allows {max_rejects}. "
+                many = f"There are {count} at least, and --max-errors allows {max_bad}. "
                 shown = " ".join(map(told, joined.rejects[:10]))
-                raise Refused(many + shown if max_rejects else shown)
+                raise Refused(many + shown if max_bad else shown)
             advance(len(part.files), sum(file.file_size for file in part.files))
     return joined
 
 
 def part_count(size: int) -> int:
     """How many parts so many bytes are to have: a power of two, and one for each core."""
-    count = 1
-    while count < PARTS_AT_MOST and (count < (os.cpu_count() or 1) or size > count * PART_BYTES):
-        count *= 2
-    return count
+    wanted = max(os.cpu_count() or 1, -(-size // PART_BYTES))
+    return min(PARTS_AT_MOST, 1 << (wanted - 1).bit_length())
 
 
 def in_processes(make: Callable, *each) -> Iterator:
@@ -253,18 +244,18 @@ def end_with_parent() -> None:
 
 
 def join_part(
-    path: Path, files: list[File], columns: list[Column], is_judged: bool, max_rejects: int
+    path: Path, files: list[File], columns: list[Column], max_bad: int | None
 ) -> Provided:
-    """Writes the objects of files into one part, until more are no rows than may be."""
+    """Writes the objects of files into one part, until more rows are bad than may be."""
     joined = Provided([])
     # Level 1 takes a third of the time of level 9, for a file a tenth larger.
     with gzip.open(path, "wb", 1) if path.suffix == ".gz" else path.open("wb") as part:
         for file, content in zip(files, ahead(content_of, files), strict=True):
-            count = 0
-            for count, piece in enumerate(read_rows(content, columns, is_judged), start=1):
+            count, pieces = 0, read_rows(content, columns, is_judged=max_bad is not None)
+            for count, piece in enumerate(pieces, start=1):
                 if piece.reason:
                     joined.rejects.append(piece.as_reject(file.file_name, count))
-                    if len(joined.rejects) > max_rejects:
+                    if len(joined.rejects) > (max_bad or 0):
                         return joined
                     continue
                 for key in piece.keys - joined.keys.keys():

@@ -146,4 +146,4 @@ def explained(message: str) -> ClickException:
         if re.search(said, message)
     ]
     kind = found[0][0] if found else ClickException
-    return kind(" ".join([message, *{hint for _, hint in found if hint}]))
+    return kind(" ".join([message, *dict.fromkeys(hint for _, hint in found if hint)]))

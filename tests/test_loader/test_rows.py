@@ -157,7 +157,7 @@ def test_a_key_is_named_by_the_newest_file_that_has_it(tmp_path: Path) -> None:
 )
 def test_what_is_compressed_is_no_row(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     """Nor is it refused as one, which could be kept aside."""
-    for read in (look_at, lambda files, _: join(files, tmp_path, ".json", COLUMNS, True, 99)):
+    for read in (look_at, lambda files, _: join(files, tmp_path, ".json", COLUMNS, 99)):
         with pytest.raises(ClickException, match=said) as raised:
             read([write(tmp_path, name, content)], COLUMNS)
         assert not isinstance(raised.value, Refused)
@@ -166,14 +166,25 @@ def test_what_is_compressed_is_no_row(tmp_path: Path, name: str, content: bytes,
 def test_what_is_kept_of_a_bad_piece_fits_its_column(tmp_path: Path) -> None:
     """1,000 characters, and what no database takes is replaced."""
     bad = write(tmp_path, "a.json", b'{"n": 1}\na\0b\xff' + "é".encode() * 2_000)
-    (kept,) = join([bad], tmp_path, ".json", COLUMNS, max_rejects=1).rejects
+    (kept,) = join([bad], tmp_path, ".json", COLUMNS, max_bad=1).rejects
     assert kept["value"] == "a\ufffdb?" + "é" * 996
     assert kept["reason"] == "not JSON: Expecting value"
     keys = {chr(0x1F600 + n) * 40: 1 for n in range(20)}
     (kept,) = join(
-        [write(tmp_path, "a.json", json.dumps(keys))], tmp_path, ".json", COLUMNS, max_rejects=1
+        [write(tmp_path, "a.json", json.dumps(keys))], tmp_path, ".json", COLUMNS, max_bad=1
     ).rejects
     assert 1000 < len(kept["reason"].encode()) <= 1024
+
+
+def test_rows_are_compared_with_the_columns_if_it_is_said_how_many_may_be_bad(
+    tmp_path: Path,
+) -> None:
+    files = [write(tmp_path, "a.json", GOOD + '{"n": "x"}')]
+    assert join(files, tmp_path, ".json", COLUMNS).rejects == []
+    (kept,) = join(files, tmp_path, ".json", COLUMNS, max_bad=1).rejects
+    assert (kept["line_number"], kept["reason"]) == (2, "not a number")
+    with pytest.raises(Refused, match="line 2, column n"):
+        join(files, tmp_path, ".json", COLUMNS, max_bad=0)
 
 
 def test_the_beginning_of_every_file_is_looked_at(tmp_path: Path) -> None:
@@ -261,7 +272,7 @@ def test_bad_pieces_keep_their_place_among_good_ones(
     good, bad = '{"n": %d}', '{"n" %d}'
     texts = ["".join((bad if (n + f) % 4 == 2 else good) % n for n in range(f)) for f in range(9)]
     files = [write(tmp_path, f"{f}.in", text) for f, text in enumerate(texts)]
-    joined = join(files, tmp_path, ".json", COLUMNS, max_rejects=100)
+    joined = join(files, tmp_path, ".json", COLUMNS, max_bad=100)
     lines = [
         line
         for path in dict.fromkeys(file.path for file in joined.files)
@@ -273,7 +284,7 @@ def test_bad_pieces_keep_their_place_among_good_ones(
     ]
     assert [file.object_count for file in joined.files] == list(range(9))
     with pytest.raises(Refused, match=f"--max-errors allows {len(joined.rejects) - 1}"):
-        join(files, tmp_path, ".json", COLUMNS, max_rejects=len(joined.rejects) - 1)
+        join(files, tmp_path, ".json", COLUMNS, max_bad=len(joined.rejects) - 1)
 
 
 def test_a_damaged_gzip_among_joined_files_is_named(
@@ -296,7 +307,7 @@ def test_what_a_process_says_is_what_is_raised(
     monkeypatch.setattr(loader.reading, "FILES_ALONE", 0)
     good, bad = write(tmp_path, "é.json", GOOD), write(tmp_path, "ü.json", "ä")
     assert join([good, good], tmp_path, ".json", COLUMNS).files[1].object_count == 1
-    joined = join([good, bad], tmp_path, ".json.gz", COLUMNS, max_rejects=1)
+    joined = join([good, bad], tmp_path, ".json.gz", COLUMNS, max_bad=1)
     assert joined.rejects[0]["value"] == "ä"
     with pytest.raises(Refused, match=r'In ü\.json, line 1, value "ä": not JSON'):
         join([good, bad], tmp_path, ".json", COLUMNS)
