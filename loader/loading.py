@@ -45,7 +45,7 @@ class Stage:
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         self.temporary.cleanup()
         self._delete(self.given)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise ClickException(
                 f"cannot write to the temporary folder {self.folder}, which TMPDIR may set: {error}"
             ) from error

@@ -4,6 +4,7 @@ import functools
 import itertools
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -26,6 +27,7 @@ DENIED = (
     " It was deleted after it was listed, or these credentials have no right to s3:GetObject on"
     " it, or to kms:Decrypt on its key."
 )
+MAKING = threading.Lock()
 Made = TypeVar("Made")
 
 
@@ -88,11 +90,13 @@ def get_object(
     requests again, but not to read what answers them. Raises Unreadable if it cannot, or if the
     object is not the one with that fingerprint any more."""
     request |= {**bucket_and_key(url), "IfMatch": f'"{fingerprint}"'}
-    attempts = client().meta.config.retries["total_max_attempts"]
+    with MAKING:  # which takes long enough for all threads to begin it
+        s3 = client()
+    attempts = s3.meta.config.retries["total_max_attempts"]
     for attempt in itertools.count(1):
         answer = None
         try:
-            answer = client().get_object(**request)
+            answer = s3.get_object(**request)
             return take(answer["Body"])
         except (BotoCoreError, ClientError) as error:
             if not answer or attempt == attempts:
