@@ -35,8 +35,8 @@ HINTS: dict[type[ClickException], dict[str, str]] = {
         'violates unique constraint "pg_': f"(Another load created it just now.) {AGAIN}",
         "already exists": "If no other load created it just now, something else has this name, a"
         " view perhaps: drop or rename it, or set DBT_RAW_SCHEMA to another schema.",
-        "loaded_at_if_one_value": "(The rows of one COPY differ in loaded_at: a build could miss"
-        f" some.) {AGAIN} If that does not help, see the default of that column.",
+        "loaded_at_if_one_value": "(The rows of one COPY have different values of loaded_at: a"
+        f" build could miss some.) {AGAIN} If that does not help, see the default of that column.",
         # Only said while a connection is opened, so nothing was sent.
         r"^\('communication error', (ConnectionRefused|ConnectionReset|Timeout)Error": "",
         "'S': 'FATAL', 'C': '57P03'": "",

@@ -188,8 +188,10 @@ def test_rows_are_compared_with_the_columns_if_it_is_said_how_many_may_be_bad(
 
 
 def test_the_beginning_of_every_file_is_looked_at(tmp_path: Path) -> None:
-    files = [write(tmp_path, f"{n}.json", json.dumps({"n": n, f"key{n}": 1})) for n in range(2000)]
-    assert look_at(files, COLUMNS, tmp_path).keys.keys() == {"n", *(f"key{n}" for n in range(2000))}
+    objects = [{"n": n, "text": "x" * HEAD_BYTES, f"key{n}": 1} for n in range(2000)]
+    files = [write(tmp_path, f"{n}.json", json.dumps(each)) for n, each in enumerate(objects)]
+    keys = look_at(files, COLUMNS, tmp_path).keys
+    assert keys.keys() == {"n", "text", *(f"key{n}" for n in range(2000))}
 
 
 def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
