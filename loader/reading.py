@@ -222,10 +222,11 @@ def in_processes(make: Callable, *each) -> Iterator:
     workers = min(os.cpu_count() or 1, len(each[0]))
     with ProcessPoolExecutor(workers, context, initializer=end_with_parent) as pool:
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # in the processes
-        answers = pool.map(make, *each)
+        answers = [pool.submit(make, *one) for one in zip(*each, strict=True)]
         signal.signal(signal.SIGINT, handler)
         try:
-            yield from answers
+            for answer in answers:
+                yield answer.result()
         except BrokenProcessPool as error:
             raise ClickException(
                 "A process that joins files died, perhaps for want of memory. Nothing of this"
