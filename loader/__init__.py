@@ -32,10 +32,8 @@ class Unreadable(click.ClickException):
 
 @contextlib.contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
-    """Shows that work goes on: a bar on a terminal, elsewhere a line now and then.
-
-    Yields what is to be told how many more files are done, of so many bytes.
-    """
+    """Shows that work goes on: a bar on a terminal, elsewhere a line now and then. Yields what is
+    to be told how many more files are done, of so many bytes."""
     began, files, size = time.monotonic(), 0, 0
     ended = threading.Event()
 
@@ -57,16 +55,9 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[int, in
             while not ended.wait(LINE_SECONDS):
                 note(f"{label}: {state()}")
         elif not ended.wait(0.5):  # what is done by then needs no bar
-            endless = itertools.count() if total is None else None
-            with click.progressbar(
-                endless,
-                total,
-                label,
-                show_eta=False,
-                item_show_func=state,
-                file=sys.stderr,
-                update_min_steps=0,
-            ) as bar:
+            shown = {"item_show_func": state, "show_eta": False, "update_min_steps": 0}
+            steps = None if total else itertools.count()
+            with click.progressbar(steps, total, label, file=sys.stderr, **shown) as bar:
                 while not ended.wait(0.2):
                     bar.update(files - bar.pos, files)
 

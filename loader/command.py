@@ -1,150 +1,84 @@
-"""The command: what there is to load, batch by batch, and what to say of it."""
-
-from __future__ import annotations
+"""The command: where the files are, and what to say of the load."""
 
 import os
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import click
 from click import ClickException
 from dbt.cli.options import MultiOption
 
-from loader import Refused, Unreadable, in_words, note
-from loader.files import as_location, file_list, find_files, is_s3
-from loader.loading import load_batch, note_keys, open_stage
-from loader.plan import Batch, Options, Source, Step, batches, steps, to_join
-from loader.reading import look_at
-from loader.warehouse import Conflict, Dbt
-
-ATTEMPTS = 4  # at a load that others come in between
-JUDGED_BYTES = 1024**3  # up to which a refused batch is read again only to say why
+from loader import in_words, note
+from loader.files import find_files
+from loader.loading import Load
+from loader.plan import Options, Source
+from loader.s3 import is_s3
+from loader.warehouse import Dbt
 
 
-def load_all(dbt: Dbt, sources: list[Source], options: Options) -> None:
-    """Loads what is new, and goes on where other transactions came in between."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            pending = [source for source in sources if not source.is_done]
-            plan(dbt, pending, options)
-            for source in pending:
-                for step in source.steps:
-                    load(dbt, source, step, options)
-                source.is_done = True
-            return
-        except Conflict as conflict:
-            if attempt == ATTEMPTS:
-                raise
-            note(f"{conflict.message} Trying again.")
-            time.sleep(2 ** (attempt - 1))
+def find_sources(dbt: Dbt, select: tuple[str, ...]) -> list[Source]:
+    """The source tables to load, with the files at their locations.
 
-
-def plan(dbt: Dbt, sources: list[Source], options: Options) -> None:
-    """Has the warehouse tell which files it lacks, and plans the sources' steps by that."""
-    by_table = {source.table: source for source in sources}
-    with open_stage(dbt) as stage:
-        if not options.dry_run:
-            stage.clear_left()
-        listings = {
-            source.table: stage.write(f"{source.table}.json", file_list(source.files))
-            for source in sources
-        }
-        told = dbt.run_operation(
-            "plan_load",
-            listings=listings,
-            prefixes={source.table: source.full_prefix for source in sources},
-            project_dir=f"{dbt.project_dir.as_posix()}/",
-            full_refresh=options.full_refresh,
-            dry_run=options.dry_run,
+    Raises ClickException if it is not said where they are, or where the engine cannot read them.
+    """
+    sources = dbt.sources()
+    given = {source.variable for source in sources} & os.environ.keys()
+    known = [source.table for source in sources]
+    if unknown := sorted(set(select) - set(known)):
+        raise ClickException(
+            f"--select: no source table is called {' or '.join(unknown)}; there are"
+            f" {' and '.join(known)}."
         )
-    for part in told:
-        if "sql" in part:
-            click.echo(part["sql"] + ";\n")
-            continue
-        source = by_table[part["source_table"]]
-        source.last_load = part["last_load"]
-        source.steps = steps(source, part, options)
-
-
-def load(dbt: Dbt, source: Source, step: Step, options: Options) -> None:
-    """Loads files batch by batch, each in one transaction."""
-    replaces = step.replaces
-    small, rest = to_join(step.files, options)
-    is_redshift = dbt.engine == "redshift"
-    if is_redshift and not options.dry_run:
-        rest, keys = look_at(rest, source.columns)
-        note_keys(source, keys)
-    for batch in batches(small, rest, dbt.engine):
-        if source.loaded and is_redshift:
-            time.sleep(1)  # loads are told apart by the second there
-        started = time.monotonic()
-        size = sum(file.file_size for file in batch.files)
-        request = {
-            "source_table": source.table,
-            "last_load": source.last_load,
-            "replaces": replaces,
-            "is_new_type": step.is_new_type,
-        }
-        if options.dry_run:
-            load_batch(dbt, source, batch, request, dry_run=True)
-            continue
-        note(f"{source.table}: loading {in_words(len(batch.files), 'file')}, {size:,} bytes")
-        try:
-            result = load_batch(dbt, source, batch, request)
-        except Refused as error:
-            if size > JUDGED_BYTES and not options.max_errors:
-                raise
-            note(f"{source.table}: reading these files object by object, to find bad rows")
-            batch = Batch(batch.files, "gzip" * is_redshift, True, refusal=error.message)
-            try:
-                result = load_batch(dbt, source, batch, request, options.max_errors)
-            except Unreadable:
-                if options.max_errors:
-                    raise
-                raise error from None
-        source.is_replaced |= replaces is not None
-        source.last_load, replaces = result["load"], None
-        source.loaded += len(batch.files)
-        source.rows += result["row_count"]
-        source.rejected += result["rejected_count"]
-        source.bytes += size
-        source.seconds += time.monotonic() - started
-        options.max_errors -= result["rejected_count"]
-
-
-def check_locations(dbt: Dbt, sources: list[Source], given: set[str]) -> None:
-    """Raises ClickException if it is not said where the files of the sources are, or where the
-    engine cannot read them. `given` are the variables that are set, for these sources or others:
-    the sample is loaded only if there are none."""
-    if dbt.engine == "redshift" and not is_s3(os.environ.get("DBT_STAGE_LOCATION", "")):
+    if dbt.is_redshift and not is_s3(os.environ.get("DBT_STAGE_LOCATION", "")):
         raise ClickException(
             "DBT_STAGE_LOCATION must be s3://bucket/prefix/, where the lists of files to COPY may"
             " be written for Redshift to read."
         )
-    where = "s3://bucket/prefix/" + ("" if dbt.engine == "redshift" else " or a folder")
+    sources = [source for source in sources if not select or source.table in select]
     for source in sources:
-        source.location = as_location(source.location, source.variable)
-        if not source.location.strip():
-            raise ClickException(
-                f"{source.variable} is {'empty' if source.variable in given else 'not set'}: set it"
-                f" to where the files of {source.table} are, {where}."
-            )
-        if dbt.engine == "redshift" and not is_s3(source.location):
-            raise ClickException(
-                f"Redshift reads files in S3 alone, but the location of {source.table} is the"
-                f" folder {source.location}: set {source.variable} to {where}."
-            )
-        if given and source.variable not in given:
-            raise ClickException(
-                f"{source.variable} is not set, but {min(given)} is: set both, or leave"
-                f" {source.table} out with --select."
-            )
+        check_location(source, given, dbt.is_redshift)
     if not given:
         note(
             f"This is the sample, {' and '.join(source.location for source in sources)}. For files"
             f" of your own set {' and '.join(source.variable for source in sources)}."
+        )
+    for source in sources:
+        source.files, source.full_prefix, left_out = find_files(
+            source.location, source.variable, source.pattern, dbt.project_dir
+        )
+        for reason, names in left_out.items():
+            count = in_words(len(names), "file")
+            note(f"{source.table}: {count} left out, {reason}: {min(names)}")
+    return sources
+
+
+def check_location(source: Source, given: set[str], is_redshift: bool) -> None:
+    """Writes a location as the others are written: with ~ and the names that Hadoop has for s3
+    replaced. `given` are the variables that are set, for this source or others: the sample is
+    loaded only if there are none. Raises ClickException if it is none for the engine."""
+    where = "s3://bucket/prefix/" if is_redshift else "s3://bucket/prefix/ or a folder"
+    variable, location = source.variable, source.location.strip()
+    if not location:
+        raise ClickException(
+            f"{variable} is {'empty' if variable in given else 'not set'}: set it to where the"
+            f" files of {source.table} are, {where}."
+        )
+    if location.startswith("~"):
+        source.location = location = str(Path(location).expanduser())
+    scheme, colon, rest = location.partition("://")
+    if colon and scheme.lower() not in ("s3", "s3a", "s3n"):
+        raise ClickException(f"{variable} is {location}, but files are read from {where} alone.")
+    if colon:
+        source.location = f"s3://{rest}"
+    if is_redshift and not colon:
+        raise ClickException(
+            f"Redshift reads files in S3 alone, but the location of {source.table} is the folder"
+            f" {location}: set {variable} to {where}."
+        )
+    if given and variable not in given:
+        raise ClickException(
+            f"{variable} is not set, but {min(given)} is: set both, or leave {source.table} out"
+            " with --select."
         )
 
 
@@ -162,8 +96,7 @@ def summary(sources: list[Source]) -> str:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--select",
-    "-s",
+    *("--select", "-s"),
     cls=MultiOption,
     multiple=True,
     type=tuple,
@@ -171,9 +104,7 @@ def summary(sources: list[Source]) -> str:
     help="Only these source tables.",
 )
 @click.option("--full-refresh", "-f", is_flag=True, help="Empty the tables and load every file.")
-@click.option(
-    "--reload", is_flag=True, help="Load changed files again, and those loaded with them."
-)
+@click.option("--reload", is_flag=True, help="Load changed files again, with others of their load.")
 @click.option(
     "--max-errors",
     type=click.IntRange(0, 99_999),
@@ -189,11 +120,7 @@ def summary(sources: list[Source]) -> str:
     show_default=True,
     help="Join objects of up to 64 KB before loading them, if there are so many; 0: never.",
 )
-@click.option(
-    "--keep-gone",
-    is_flag=True,
-    help="Keep the rows of files that are loaded and not under the location, and go on.",
-)
+@click.option("--keep-gone", is_flag=True, help="Go on if loaded files are gone; their rows stay.")
 @click.option("--dry-run", is_flag=True, help="Print the SQL that would be run; change nothing.")
 @click.option("--target", "-t", help="Target of the profile, as for dbt.")
 @click.option("--profiles-dir", help="Folder of profiles.yml; the project's, if it has one.")
@@ -206,44 +133,20 @@ def summary(sources: list[Source]) -> str:
 @click.option("--vars", default="{}", help="Variables for dbt, as YAML.")
 def main(
     select: tuple[str, ...],
-    full_refresh: bool,
-    reload: bool,
-    max_errors: int,
-    join_from: int,
-    keep_gone: bool,
-    dry_run: bool,
-    target: str | None,
-    profiles_dir: str | None,
     project_dir: Path,
+    profiles_dir: str | None,
+    target: str | None,
     vars: str,
+    **how: bool | int,
 ) -> None:
     """Load the files that are not loaded yet into the raw staging tables."""
-    sources: list[Source] = []
+    options, sources = Options(**how), []
     try:
         dbt = Dbt(project_dir, profiles_dir, target, vars)
-        sources = dbt.sources()
-        known = [source.table for source in sources]
-        if unknown := sorted(set(select) - set(known)):
-            raise ClickException(
-                f"--select: no source table is called {' or '.join(unknown)}; there are"
-                f" {' and '.join(known)}."
-            )
-        given = {source.variable for source in sources} & os.environ.keys()
-        sources = [source for source in sources if not select or source.table in select]
-        check_locations(dbt, sources, given)
-        for source in sources:
-            found = find_files(source.location, source.variable, source.pattern, project_dir)
-            source.files, source.full_prefix = found.files, found.full_prefix
-            for reason, names in found.left_out.items():
-                note(
-                    f"{source.table}: {in_words(len(names), 'file')} left out, {reason}: {names[0]}"
-                )
-
-        options = Options(full_refresh, reload, max_errors, dry_run, join_from, keep_gone)
-        with tempfile.TemporaryDirectory() as folder:
-            if dry_run and dbt.engine == "duckdb":
-                dbt.spare_database(Path(folder))
-            load_all(dbt, sources, options)
+        sources = find_sources(dbt, select)
+        if options.dry_run and not dbt.is_redshift:
+            dbt.spare_database()
+        Load(dbt, options).load_all(sources)
     except KeyboardInterrupt:
         kept = sum(source.loaded for source in sources)
         note(
@@ -251,7 +154,7 @@ def main(
             " way is undone. Run load_staging.py again, it goes on with the rest."
         )
         sys.exit(130)
-    if dry_run:
+    if options.dry_run:
         return
     click.echo(summary(sources))
     if rejected := sum(source.rejected for source in sources):

@@ -1,11 +1,10 @@
 """The rows of a file, JSON objects that follow one another, and what is bad about them."""
 
-from __future__ import annotations
-
+import contextlib
 import json
 import math
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from click import ClickException
@@ -33,6 +32,7 @@ FOREIGN = {
 }
 # What ends a bad piece of a text, unless a good object begins before that.
 _END = re.compile(r"\n|\}[ \t\r]*(?=\{)")
+_BRACE = re.compile(r"\{")
 _BEFORE_AN_OBJECT = re.compile(r"[ \t\r]*(?:\n|\{|\Z)")
 
 
@@ -59,13 +59,12 @@ class Column:
             return "a text with a NUL" if "\0" in text else None
         if self.data_type not in FLOATS:
             return None  # the engine tells
+        written = str(value)
         try:
-            if isinstance(value, bool | list | dict) or "_" in str(value):
-                raise ValueError
-            number = float(str(value))
+            number = float(written)
         except ValueError:
             return "not a number"
-        if not math.isfinite(number) or not str(value).isascii():
+        if not math.isfinite(number) or "_" in written or not written.isascii():
             return "not a number"
         if self.largest_whole and not (number.is_integer() and abs(number) <= self.largest_whole):
             return f"not a whole number of at most {self.largest_whole:,}"
@@ -115,7 +114,15 @@ def refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-_decode = json.JSONDecoder(parse_constant=refuse_constant).raw_decode
+_DECODER = json.JSONDecoder(parse_constant=refuse_constant)
+
+
+def _decode(text: str, start: int = 0) -> tuple[object, int]:
+    """The JSON value that begins there, and where it ends. Raises ValueError if none does."""
+    try:
+        return _DECODER.raw_decode(text, start)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def read_rows(content: bytes, columns: list[Column], is_judged: bool = False) -> Iterator[Piece]:
@@ -132,16 +139,14 @@ def read_rows(content: bytes, columns: list[Column], is_judged: bool = False) ->
     while (start := BLANKS.match(text, end).end()) < len(text):
         try:
             value, end = _decode(text, start)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             end = _end_of_bad_piece(text, start)
             why = getattr(error, "msg", str(error))
             yield Piece(text[start:end].rstrip(), reason=f"not JSON: {why}", is_json=False)
             continue
         piece = text[start:end]
         if isinstance(value, dict) and fills_a_column(value, names):
-            fault = (_unfit(piece, value), None, None)
-            if is_judged and not fault[0]:
-                fault = _fault(value, columns)
+            fault = _fault(piece, value, columns if is_judged else ())
             # Within a JSON text an end of line is a blank, since strings have it escaped.
             yield Piece(piece.replace("\n", " ").replace("\r", " "), value.keys(), *fault)
         elif isinstance(value, dict | list):
@@ -170,13 +175,24 @@ def refuse_foreign(file_name: str, content: bytes) -> None:
             )
 
 
-def _fault(value: dict, columns: list[Column]) -> tuple[str | None, str | None, object]:
-    """Why an object is no row of the columns, of which one, and the value there."""
+def _fault(
+    piece: str, value: dict, columns: Iterable[Column]
+) -> tuple[str | None, str | None, object]:
+    """Why an object is no row, of which column, and the value there: no engine takes it, though
+    Python can read it, or one of the columns does not."""
+    if len(piece) > LARGEST_BYTES // 4 and len(piece.encode(errors="replace")) > LARGEST_BYTES:
+        return "an object of more than 4 MB", None, None
+    try:
+        piece.encode()
+        if "\\u" in piece:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "not valid Unicode", None, None
     found = {key.lower(): each for key, each in value.items()}
     for column in columns:
+        each = found.get(column.name.lower())
         if column.is_required and column.name.lower() not in found:
             return f"the key {column.name} is missing; there are {_shown(value)}", column.name, None
-        each = found.get(column.name.lower())
         if reason := column.fault_of(each):
             return reason, column.name, each
     return None, None, None
@@ -189,45 +205,26 @@ def _shown(value: dict) -> str:
 
 
 def _end_of_bad_piece(text: str, start: int) -> int:
+    """Where the line ends, or a good object begins before that."""
     found = _END.search(text, start + 1)
     end = found.end() if found else len(text)
-    at = text.find("{", start + 1, end)
-    while at >= 0 and not _begins_an_object(text, at):
-        at = text.find("{", at + 1, end)
-    return at if at >= 0 else end
-
-
-def _begins_an_object(text: str, at: int) -> bool:
-    try:
-        _, end = _decode(text, at)
-    except (ValueError, RecursionError):
-        return False
-    return _BEFORE_AN_OBJECT.match(text, end) is not None
-
-
-def _unfit(piece: str, value: dict) -> str | None:
-    """What an engine has against an object that Python can read."""
-    if len(piece) > LARGEST_BYTES // 4 and len(piece.encode(errors="replace")) > LARGEST_BYTES:
-        return "an object of more than 4 MB"
-    try:
-        piece.encode()
-        if "\\u" in piece:
-            json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return "not valid Unicode"
-    return None
+    for brace in _BRACE.finditer(text, start + 1, end):
+        with contextlib.suppress(ValueError):
+            if _BEFORE_AN_OBJECT.match(text, _decode(text, brace.start())[1]):
+                return brace.start()
+    return end
 
 
 def _rows_within(value: dict | list, names: frozenset[str]) -> Iterator[Piece]:
     """What is lost with an array, or with an object that fills no column: a piece for each row."""
     rows = list(_rows_of(value, names))
+    reason, jq = "not a JSON object", None
     if isinstance(value, dict):
         reason = f"none of its keys fills a column: {_shown(value) or 'it has none'}"
         filters = (_filter(key, each, names) for key, each in value.items() if key.isidentifier())
         jq = next(filter(None, filters), None)
-    else:
-        reason = "in an array, not an object of its own" if rows else "not a JSON object"
-        jq = ".[]" if rows else None
+    elif rows:
+        reason, jq = "in an array, not an object of its own", ".[]"
     if jq:
         reason += f"; one object per line is wanted, for example by jq -c '{jq}'"
     for row in rows or [value]:
@@ -236,15 +233,13 @@ def _rows_within(value: dict | list, names: frozenset[str]) -> Iterator[Piece]:
 
 def _filter(key: str, value: object, names: frozenset[str]) -> str | None:
     """What jq takes the rows out of a key with, if they are in there."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        try:
-            return f".{key} | fromjson" if fills_a_column(_decode(value)[0], names) else None
-        except (ValueError, RecursionError):
-            return None
-    if fills_a_column(value, names):
-        return f".{key}"
-    is_list = isinstance(value, list) and any(fills_a_column(each, names) for each in value)
-    return f".{key}[]" if is_list else None
+    way = ""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value, way = _decode(value)[0], " | fromjson"
+    elif isinstance(value, list):
+        value, way = next((each for each in value if fills_a_column(each, names)), None), "[]"
+    return f".{key}{way}" if fills_a_column(value, names) else None
 
 
 def _rows_of(value: dict | list, names: frozenset[str]) -> Iterator[dict]:

@@ -8,7 +8,6 @@ its own.
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import io
 import json
@@ -91,12 +90,7 @@ def serve(address: str, target: str) -> None:
         sys.path.insert(0, str(Path.cwd()))
         del sys.modules["__main__"].__file__  # which processes that are started need not import
         import loader.command
-        import loader.files
-        import loader.stages
 
-        # To make a client takes longer than what it is used for here.
-        loader.files.s3_client = functools.cache(loader.files.s3_client)
-        loader.stages.s3_client = loader.files.s3_client
         dbt = loader.command.Dbt(Path.cwd(), None, target, "{}")
         loader.command.Dbt = lambda *_: dbt
         gc.freeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,7 +12,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from loader.files import file_list, find_files
+from loader.files import find_files
+from loader.loading import numbered
 
 from .conftest import Project, RedshiftProject, event, song, table_at_the_end
 from .test_nightly_tests import NIGHTLY
@@ -77,9 +79,9 @@ def with_history(project: Project, days: int) -> Project:
     for day in range(days):
         project.write_events(f"{day:05}-events.json", event(day))
     location = project.environment["DBT_EVENTS_LOCATION"]
-    files = find_files(location, "DBT_EVENTS_LOCATION", "*", project.folder).files
+    files, _, _ = find_files(location, "DBT_EVENTS_LOCATION", "*", project.folder)
     listing = project.folder / "listing.json"
-    listing.write_text("".join(file_list(files)))
+    listing.write_text("".join(json.dumps(file) + "\n" for file in numbered(files)))
     with duckdb.connect(str(project.database)) as connection:
         connection.execute(
             f"""

@@ -14,10 +14,11 @@ import pytest
 import redshift_connector
 from click import ClickException
 
-import loader.stages
+import loader.loading
+import loader.s3
 from loader.files import File
-from loader.joining import join
-from loader.stages import FolderStage, S3Stage
+from loader.loading import Stage
+from loader.reading import join
 from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
 from tests.fake_redshift import DATABASE, USER, FakeRedshift
 from tests.test_loader.joined import COLUMNS, joined_cases, with_cores
@@ -170,8 +171,8 @@ def edit(project: Project, path: str, old: str, new: str) -> None:
 
 def test_no_object_is_lost_if_cores_outnumber_objects(bucket: Bucket) -> None:
     """Seven in batches of four and three; each core has a part of its own, unless it has none."""
-    edit(bucket.project, "loader/joining.py", *MANY_CORES)
-    edit(bucket.project, "loader/joining.py", *IN_PROCESSES)
+    edit(bucket.project, "loader/reading.py", *MANY_CORES)
+    edit(bucket.project, "loader/reading.py", *IN_PROCESSES)
     edit(bucket.project, "loader/plan.py", "BATCH_FILES = 100_000", "BATCH_FILES = 4")
     for item in range(7):
         bucket.put(f"log_data/{item}.json", json.dumps(event(item)))
@@ -186,7 +187,7 @@ def test_a_row_that_joining_loses_refuses_the_batch(bucket: Bucket) -> None:
     bucket.put_days()
     edit(
         bucket.project,
-        "loader/joining.py",
+        "loader/reading.py",
         'part.write(piece.line.encode() + b"\\n")',
         'part.write(piece.line.encode() + b"\\n" if "Chrome" in piece.line else b"")',
     )
@@ -236,14 +237,15 @@ def test_an_object_that_cannot_be_read_is_named(
     assert bucket.rows() == []
 
 
-def test_a_folder_that_cannot_be_written_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, "us-west-2")
     name = f"s3://{BUCKET}/a.json"
-    with pytest.raises(ClickException, match="cannot write to the temporary folder"):
-        join([File(name, 2, "tag", name)], tmp_path / "missing", ".json", COLUMNS)
+    with (
+        pytest.raises(ClickException, match="cannot write to the temporary folder"),
+        Stage(is_redshift=False) as stage,
+    ):
+        join([File(name, 2, "tag", name)], stage.folder / "missing", ".json", COLUMNS)
 
 
 def test_what_killed_loads_left_is_removed(
@@ -252,12 +254,12 @@ def test_what_killed_loads_left_is_removed(
     """Once it is old; what is not the loader's stays."""
     for name, value in redshift_project.cluster.environment.items():
         monkeypatch.setenv(name, value)
-    location = os.environ["DBT_STAGE_LOCATION"]
     s3 = redshift_project.cluster.s3
-    with S3Stage(location) as killed:
-        killed.write("a.json", ["{}"])
-        killed.keys.clear()
-    prefix = killed.parent.removesuffix("load_staging_")
+    loader.s3.client.cache_clear()
+    with Stage(is_redshift=True) as killed:
+        killed.write("a.json", [{}])
+        killed.given.clear()
+    prefix = killed.left.removeprefix(f"s3://{REDSHIFT_BUCKET}/").removesuffix("load_staging_")
     s3.put_object(Bucket=REDSHIFT_BUCKET, Key=f"{prefix}other/a.json", Body=b"")
 
     def keys() -> set[str]:
@@ -265,10 +267,10 @@ def test_what_killed_loads_left_is_removed(
         return {entry["Key"].removeprefix(prefix) for entry in listed["Contents"]}
 
     assert len(keys()) == 2
-    with S3Stage(location) as stage:
+    with Stage(is_redshift=True) as stage:
         stage.clear_left()
         assert len(keys()) == 2
-        monkeypatch.setattr(loader.stages, "LEFT_AFTER", -60)
+        monkeypatch.setattr(loader.loading, "LEFT_AFTER", -60)
         stage.clear_left()
     assert keys() == {"other/a.json"}
 
@@ -279,7 +281,7 @@ def test_what_killed_loads_left_is_removed(
         (tmp_path / name / "a.json").touch()
     for name in ("load_staging_old", "other"):
         os.utime(tmp_path / name, (0, time.time() - 25 * 60 * 60))
-    with FolderStage() as stage:
+    with Stage(is_redshift=False) as stage:
         stage.clear_left()
         assert {path.name for path in tmp_path.iterdir()} == {
             *("load_staging_new", "other", stage.folder.name)

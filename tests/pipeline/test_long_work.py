@@ -21,7 +21,7 @@ from .conftest import Project, RedshiftProject, event
 SLOWLY = """
 import time
 
-import loader, loader.loading, loader.joining
+import loader, loader.loading
 
 loader.LINE_SECONDS = 0.5
 run = loader.loading.Dbt.run_operation

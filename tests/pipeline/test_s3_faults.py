@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 from click import ClickException
 
-import loader.files
+import loader.s3
 from loader.files import File, find_files
-from loader.reading import fetch, for_duckdb
+from loader.reading import look_at
+from loader.rows import Column
 from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
 from tests.fake_redshift import FakeRedshift
 
@@ -78,9 +80,11 @@ def s3(endpoint: MisbehavingS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mis
     access = endpoint.environment | {"AWS_MAX_ATTEMPTS": str(ATTEMPTS)}
     for name, value in access.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(loader.files, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(loader.s3, "SILENT_SECONDS", 0.3)
+    loader.s3.client.cache_clear()
     yield endpoint
     endpoint.clear()
+    loader.s3.client.cache_clear()
 
 
 @pytest.fixture
@@ -113,8 +117,10 @@ def put(s3: MisbehavingS3, key: str, *objects: dict) -> None:
 
 def contents(s3: MisbehavingS3, folder: Path) -> dict[str, bytes]:
     """What listing and fetching the events gives."""
-    files = find_files(EVENTS, "DBT_EVENTS_LOCATION", "*", folder).files
-    return {file.file_name: Path(file.path).read_bytes() for file in fetch(files, folder)}
+    files, _, _ = find_files(EVENTS, "DBT_EVENTS_LOCATION", "*", folder)
+    stage = Path(tempfile.mkdtemp(dir=folder))
+    fetched = look_at(files, [Column("ts", "double precision")], stage).files
+    return {file.file_name: Path(file.path).read_bytes() for file in fetched}
 
 
 def refused(project: Project, *said: str) -> None:
@@ -199,10 +205,11 @@ def test_without_the_variable_there_are_more_attempts(
     s3: MisbehavingS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_MAX_ATTEMPTS")
+    loader.s3.client.cache_clear()
     put(s3, "log_data/a.json", event(1))
-    s3.on(A_GET, reset, times=loader.files.ATTEMPTS - 1)
+    s3.on(A_GET, reset, times=loader.s3.ATTEMPTS - 1)
     assert len(contents(s3, tmp_path)) == 1
-    assert loader.files.ATTEMPTS > ATTEMPTS
+    assert loader.s3.ATTEMPTS > ATTEMPTS
 
 
 def test_a_load_survives_all_of_it(project_on_s3: Project, s3: MisbehavingS3) -> None:
@@ -293,7 +300,8 @@ def test_a_damaged_gzip_is_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / "x.json.gz"
     path.write_bytes(DAMAGED[name])
     with pytest.raises(ClickException, match=r"cannot unzip log_data/x\.json\.gz: "):
-        for_duckdb([File("log_data/x.json.gz", 1, "", str(path), None, "gzip")], tmp_path)
+        files = [File("log_data/x.json.gz", path.stat().st_size, "", str(path))]
+        look_at(files, [Column("ts", "double precision")], tmp_path)
 
 
 def test_a_damaged_gzip_stops_the_load(project: Project) -> None:
@@ -330,17 +338,17 @@ def test_an_object_with_a_content_encoding(project_on_s3: Project, s3: Misbehavi
 CHANGE_MEANWHILE = """
 from pathlib import Path
 
-import loader.loading
+import loader.command
 
 path = Path("input/log_data/2018/11/2018-11-02-events.json")
-fetch = loader.loading.fetch
+find_files = loader.command.find_files
 
-def fetch_then_change(*arguments):
-    files = fetch(*arguments)
+def find_then_change(*arguments):
+    found = find_files(*arguments)
     {change}
-    return files
+    return found
 
-loader.loading.fetch = fetch_then_change
+loader.command.find_files = find_then_change
 
 from loader.command import main
 

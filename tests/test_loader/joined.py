@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import loader.joining
+import loader.reading
 from loader.files import File
-from loader.joining import Provided, join
+from loader.reading import Provided, join
 from loader.rows import Column
 
 
@@ -33,8 +33,8 @@ def with_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         answers = [pickle.dumps(make(*one)) for one in list(zip(*each, strict=True))[::-1]]
         return [pickle.loads(answer) for answer in answers[::-1]]
 
-    monkeypatch.setattr(loader.joining, "FILES_ALONE", 0)
-    monkeypatch.setattr(loader.joining, "in_processes", make_here)
+    monkeypatch.setattr(loader.reading, "FILES_ALONE", 0)
+    monkeypatch.setattr(loader.reading, "in_processes", make_here)
     return lambda cores: monkeypatch.setattr("os.cpu_count", lambda: cores)
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from click import ClickException
 
 from loader.files import File
-from loader.plan import Batch, Options, Source, Step, batches, steps, to_join
+from loader.plan import Options, Source, Step, batches, steps, to_join
 
 GIB = 1024**3
 
@@ -25,14 +23,16 @@ def options(**given) -> Options:
     return Options(**{**usual, "join_from": 1_000, "keep_gone": False, **given})
 
 
-def planned(files: list[File], engine: str = "duckdb", **given) -> list[Batch]:
-    """The batches of these files."""
-    return list(batches(*to_join(files, options(**given)), engine))
+def planned(
+    files: list[File], engine: str = "duckdb", join_from: int = 1_000
+) -> list[tuple[list[File], bool]]:
+    """The batches of these files, and whether they are joined."""
+    return list(batches(*to_join(files, join_from), engine == "redshift"))
 
 
-def sizes(made: list[Batch]) -> list[int]:
+def sizes(made: list[tuple[list[File], bool]]) -> list[int]:
     """How many files each of the batches has."""
-    return [len(batch.files) for batch in made]
+    return [len(files) for files, _ in made]
 
 
 # --- batches -------------------------------------------------------------------
@@ -43,7 +43,7 @@ def test_a_batch_has_so_many_files(engine: str, most: int) -> None:
     files = [file(f"{number}.json") for number in range(2 * most + 1)]
     made = planned(files, engine, join_from=0)
     assert sizes(made) == [most, most, 1]
-    assert [each for batch in made for each in batch.files] == files
+    assert [each for batch, _ in made for each in batch] == files
 
 
 def test_a_batch_has_so_many_bytes() -> None:
@@ -51,7 +51,7 @@ def test_a_batch_has_so_many_bytes() -> None:
     two, one, five = (file(f"{size}.json", size * GIB) for size in (2, 1, 5))
     byte = file("byte.json", 1)
     made = planned([five, two, one, one, byte, two, five, one])
-    assert [batch.files for batch in made] == [
+    assert [files for files, _ in made] == [
         [five],
         [two, one, one],
         [byte, two],
@@ -67,12 +67,12 @@ def test_no_files_are_no_batch() -> None:
 
 def test_redshift_copies_each_compression_by_itself() -> None:
     """It is told by the content, not by the name."""
-    plain, zipped = file("a.json.gz", 10**6), replace(file("b", 10**6), compression="gzip")
+    plain, zipped = file("a.json.gz", 10**6), file("b", 10**6)._replace(compression="gzip")
     assert planned([plain, zipped, plain], "redshift") == [
-        Batch([plain, plain]),
-        Batch([zipped], "gzip"),
+        ([plain, plain], False),
+        ([zipped], False),
     ]
-    assert planned([plain, zipped, plain]) == [Batch([plain, zipped, plain])]
+    assert planned([plain, zipped, plain]) == [([plain, zipped, plain], False)]
 
 
 # --- what is joined ------------------------------------------------------------
@@ -84,33 +84,32 @@ def test_small_objects_are_joined_if_they_are_many(engine: str) -> None:
     for join_from, is_joined in ((1, True), (3, True), (4, False), (0, False)):
         made = planned(files, engine, join_from=join_from)
         assert sizes(made) == [3]
-        assert made[0].is_joined == is_joined, join_from
+        assert made[0][1] == is_joined, join_from
 
 
 def test_up_to_64_kb_an_object_is_small() -> None:
     small, large = file("small.json", 64 * 1024), file("large.json", 64 * 1024 + 1)
     assert planned([large, small, large], join_from=1) == [
-        Batch([large, large]),
-        Batch([small], is_joined=True),
+        ([large, large], False),
+        ([small], True),
     ]
     # The large one does not make them two.
-    assert planned([large, small], join_from=2) == [Batch([large, small])]
+    assert planned([large, small], join_from=2) == [([large, small], False)]
 
 
-def test_what_is_joined_is_zipped_for_redshift() -> None:
-    """Whether the objects are zipped or not."""
-    files = [file("a.json"), file("b.json.gz")]
-    assert planned(files, "redshift", join_from=2) == [Batch(files, "gzip", is_joined=True)]
-    assert planned(files, join_from=2) == [Batch(files, is_joined=True)]
+@pytest.mark.parametrize("engine", ["duckdb", "redshift"])
+def test_what_is_joined_may_be_zipped_or_not(engine: str) -> None:
+    files = [file("a.json"), file("b.json.gz")._replace(compression="gzip")]
+    assert planned(files, engine, join_from=2) == [(files, True)]
 
 
 def test_local_files_are_not_joined() -> None:
     local, remote = file("/log_data/a.json"), file("b.json")
     assert planned([local, remote], join_from=1) == [
-        Batch([local]),
-        Batch([remote], is_joined=True),
+        ([local], False),
+        ([remote], True),
     ]
-    assert planned([local, remote], join_from=2) == [Batch([local, remote])]
+    assert planned([local, remote], join_from=2) == [([local, remote], False)]
 
 
 def test_more_is_joined_at_once_than_duckdb_reads() -> None:

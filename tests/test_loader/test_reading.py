@@ -1,4 +1,4 @@
-"""How objects are read: loader/reading.py alone; pipeline/test_s3_faults.py has more."""
+"""How objects are read: loader/reading.py and s3.py; pipeline/test_s3_faults.py has more."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from click import ClickException
 
-from loader import Unreadable, reading
+from loader import Unreadable, s3
 from loader.files import File
-from loader.reading import CHUNK_BYTES, ahead, fetch, for_duckdb, get_object
+from loader.reading import CHUNK_BYTES, ahead, look_at
+from loader.rows import Column
+from loader.s3 import get_object
 
-OBJECT = File("s3://bucket/log_data/a.json", 2, "1a2b", "s3://bucket/log_data/a.json")
+COLUMNS = [Column("n", "double precision")]
+OBJECT = ("s3://bucket/log_data/a.json", "1a2b")
 AHEAD = 128  # files
 ZSTD = bytes.fromhex("28b52ffd00584100007b226e223a317d0a")  # {"n": 1}
 BROKEN = ReadTimeoutError(endpoint_url="http://s3")
@@ -49,21 +52,31 @@ class Bucket(Client):
         return {"Body": SimpleNamespace(iter_chunks=lambda size: [self.contents[Key]])}
 
 
+def with_client(monkeypatch: pytest.MonkeyPatch, client: Client) -> Client:
+    """Has the loader use it."""
+    monkeypatch.setattr(s3, "client", lambda: client)
+    return client
+
+
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The longest that it may wait, each time; nothing waits."""
     longest: list[float] = []
-    monkeypatch.setattr(reading.random, "uniform", lambda _, most: longest.append(most) or 0)
+    monkeypatch.setattr(s3.random, "uniform", lambda _, most: longest.append(most) or 0)
     return longest
 
 
-def test_an_object_is_asked_for_in_the_version_that_was_listed() -> None:
-    client = Client(attempts=3)
-    assert get_object(client, OBJECT, lambda body: body) == 1
+def test_an_object_is_asked_for_in_the_version_that_was_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = with_client(monkeypatch, Client(attempts=3))
+    assert get_object(*OBJECT, lambda body: body) == 1
     assert client.asked == [{"Bucket": "bucket", "Key": "log_data/a.json", "IfMatch": '"1a2b"'}]
 
 
-def test_an_object_that_breaks_off_is_read_again(waits: list[float]) -> None:
+def test_an_object_that_breaks_off_is_read_again(
+    waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As often as a request is tried, each time after up to twice the time."""
 
     def take(body: int) -> str:
@@ -71,18 +84,24 @@ def test_an_object_that_breaks_off_is_read_again(waits: list[float]) -> None:
             raise BROKEN
         return f"attempt {body}"
 
-    assert get_object(Client(attempts=4), OBJECT, take) == "attempt 4"
+    with_client(monkeypatch, Client(attempts=4))
+    assert get_object(*OBJECT, take) == "attempt 4"
     assert waits == [1, 2, 4]
+    client = with_client(monkeypatch, Client(attempts=3))
     with pytest.raises(ClickException, match=r"cannot read s3://bucket/log_data/a\.json: Read"):
-        get_object(client := Client(attempts=3), OBJECT, take)
+        get_object(*OBJECT, take)
     assert len(client.asked) == 3
 
 
 def test_each_object_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    contents = {f"{number}.json": b"%d" % number for number in range(200)}
-    monkeypatch.setattr(reading, "s3_client", lambda: Bucket(contents))
-    files = [File(f"s3://bucket/{key}", 1, "", f"s3://bucket/{key}") for key in contents]
-    fetched = fetch(files, tmp_path)
+    contents = {f"{number}.json": b'{"n": %d}' % number for number in range(200)}
+    with_client(monkeypatch, Bucket(contents))
+    files = [
+        File(f"s3://bucket/{key}", len(content), "", f"s3://bucket/{key}")
+        for key, content in contents.items()
+    ]
+    fetched = look_at(files, COLUMNS, tmp_path).files
+    assert {file.object_count for file in fetched} == {1}
     assert [file.file_name for file in fetched] == [file.file_name for file in files]
     assert [Path(file.path).read_bytes() for file in fetched] == list(contents.values())
 
@@ -97,7 +116,9 @@ def test_duckdb_gets_names_that_say_what_is_in_a_file(
     path = tmp_path / name
     path.write_bytes(packed)
     (tmp_path / "stage").mkdir()
-    (file,) = for_duckdb([File(name, 1, "", str(path), None, compression)], tmp_path / "stage")
+    given = File(name, len(packed), "", str(path))
+    (file,) = look_at([given], COLUMNS, tmp_path / "stage").files
+    assert file.compression == compression
     read = "select n from read_json(?, format='unstructured', columns={'n': 'int'})"
     assert duckdb.execute(read, [file.path]).fetchall() == [(1,)]
     assert (file.path == str(path)) == (
@@ -107,11 +128,13 @@ def test_duckdb_gets_names_that_say_what_is_in_a_file(
 
 def test_damaged_gzip_is_told_from_sound(tmp_path: Path) -> None:
     """Sound are also one of several members, and one that is read in several pieces."""
-    one = gzip.compress(random.Random(1).randbytes(3 * CHUNK_BYTES))
+    digits = random.Random(1).randbytes(3 * CHUNK_BYTES).hex().encode()
+    one = gzip.compress(b'{"n": "' + digits + b'"}')
+    assert len(one) > 3 * CHUNK_BYTES
     for content, is_sound in (
         (gzip.compress(b""), True),
         (one, True),
-        (gzip.compress(b"{}") + one, True),
+        (gzip.compress(b'{"n": 1}') + one, True),
         (one[:-1], False),
         (one[:-8] + bytes(4) + one[-4:], False),
         (one + b"{}", False),
@@ -120,10 +143,10 @@ def test_damaged_gzip_is_told_from_sound(tmp_path: Path) -> None:
         path.write_bytes(content)
         files = [File(path.name, len(content), "", str(path), compression="gzip")]
         if is_sound:
-            assert for_duckdb(files, tmp_path) == files
+            assert [file.path for file in look_at(files, COLUMNS, tmp_path).files] == [str(path)]
         else:
             with pytest.raises(Unreadable, match=r"cannot unzip a\.json\.gz"):
-                for_duckdb(files, tmp_path)
+                look_at(files, COLUMNS, tmp_path)
 
 
 def test_what_is_made_ahead_keeps_its_order() -> None:

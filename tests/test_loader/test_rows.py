@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,12 +19,10 @@ import duckdb
 import pytest
 from click import ClickException
 
-import loader.joining
 import loader.reading
 from loader import Refused
-from loader.files import HEAD_BYTES, File
-from loader.joining import join, part_count, split_evenly
-from loader.reading import look_at
+from loader.files import File
+from loader.reading import HEAD_BYTES, join, look_at, part_count
 from loader.rows import Piece, read_rows
 
 from .joined import COLUMNS, joined_cases, with_cores, write
@@ -80,6 +79,7 @@ GOOD = '{"n": 1}'
         ('{"n": x, "in": {"n": 2}}\n' + GOOD, ['<{"n": x, "in": {"n": 2}}>', GOOD]),
         ('{"n": x, "in": [{"n": 2}, {"n": 3}]}', ['<{"n": x, "in": [{"n": 2}, {"n": 3}]}>']),
         (", " + GOOD, ["<, >", GOOD]),
+        ('{"text": "cut { ' + GOOD, ['<{"text": "cut { >', GOOD]),
         ("{" * 500, ["<" + "{" * 500 + ">"]),
     ],
 )
@@ -128,23 +128,22 @@ def test_small_files_are_counted_as_their_keys_are_looked_at(tmp_path: Path) -> 
     large = write(tmp_path, "c.json", '{"n": 1, "other": 2}' + " " * 64 * 1024 + GOOD)
     broken = write(tmp_path, "d.json", GOOD + '{"n"')
     empty = write(tmp_path, "e.json", "")
-    files, keys = look_at([small, exactly, large, broken, empty], COLUMNS)
-    assert [file.object_count for file in files] == [3, 1, None, None, 0]
-    assert keys.keys() == {"n", "other"}
-    assert keys["other"] == "c.json"
+    looked = look_at([small, exactly, large, broken, empty], COLUMNS)
+    assert [file.object_count for file in looked.files] == [3, 1, None, None, 0]
+    assert looked.keys.keys() == {"n", "other"}
+    assert looked.keys["other"] == "c.json"
 
 
 def test_a_zipped_file_is_counted_if_all_of_it_was_seen(tmp_path: Path) -> None:
     one = gzip.compress((GOOD * 2).encode())
     files = [write(tmp_path, "a.json.gz", one), write(tmp_path, "b.json.gz", one + one)]
-    counted, _ = look_at(files, COLUMNS)
-    assert [file.object_count for file in counted] == [2, None]
+    assert [file.object_count for file in look_at(files, COLUMNS).files] == [2, None]
 
 
 def test_a_key_is_named_by_the_newest_file_that_has_it(tmp_path: Path) -> None:
     """Of those joined together by the first of a share."""
     files = [write(tmp_path, f"{n}.json", '{"n": 1, "other": 2}') for n in range(3)]
-    assert look_at(files, COLUMNS)[1] == {"n": "2.json", "other": "2.json"}
+    assert look_at(files, COLUMNS).keys == {"n": "2.json", "other": "2.json"}
     assert join(files, tmp_path, ".json", COLUMNS).keys == {"n": "0.json", "other": "0.json"}
 
 
@@ -159,7 +158,7 @@ def test_a_key_is_named_by_the_newest_file_that_has_it(tmp_path: Path) -> None:
 )
 def test_what_is_compressed_is_no_row(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     """Nor is it refused as one, which could be kept aside."""
-    for read in (look_at, lambda files, _: join(files, tmp_path, ".json", COLUMNS, True, 99)):
+    for read in (look_at, lambda files, _: join(files, tmp_path, ".json", COLUMNS, 99)):
         with pytest.raises(ClickException, match=said) as raised:
             read([write(tmp_path, name, content)], COLUMNS)
         assert not isinstance(raised.value, Refused)
@@ -168,20 +167,32 @@ def test_what_is_compressed_is_no_row(tmp_path: Path, name: str, content: bytes,
 def test_what_is_kept_of_a_bad_piece_fits_its_column(tmp_path: Path) -> None:
     """1,000 characters, and what no database takes is replaced."""
     bad = write(tmp_path, "a.json", b'{"n": 1}\na\0b\xff' + "é".encode() * 2_000)
-    (kept,) = join([bad], tmp_path, ".json", COLUMNS, max_rejects=1).rejects
+    (kept,) = join([bad], tmp_path, ".json", COLUMNS, max_bad=1).rejects
     assert kept["value"] == "a\ufffdb?" + "é" * 996
     assert kept["reason"] == "not JSON: Expecting value"
     keys = {chr(0x1F600 + n) * 40: 1 for n in range(20)}
     (kept,) = join(
-        [write(tmp_path, "a.json", json.dumps(keys))], tmp_path, ".json", COLUMNS, max_rejects=1
+        [write(tmp_path, "a.json", json.dumps(keys))], tmp_path, ".json", COLUMNS, max_bad=1
     ).rejects
     assert 1000 < len(kept["reason"].encode()) <= 1024
 
 
+def test_rows_are_compared_with_the_columns_if_it_is_said_how_many_may_be_bad(
+    tmp_path: Path,
+) -> None:
+    files = [write(tmp_path, "a.json", GOOD + '{"n": "x"}')]
+    assert join(files, tmp_path, ".json", COLUMNS).rejects == []
+    (kept,) = join(files, tmp_path, ".json", COLUMNS, max_bad=1).rejects
+    assert (kept["line_number"], kept["reason"]) == (2, "not a number")
+    with pytest.raises(Refused, match="line 2, column n"):
+        join(files, tmp_path, ".json", COLUMNS, max_bad=0)
+
+
 def test_the_beginning_of_every_file_is_looked_at(tmp_path: Path) -> None:
-    files = [write(tmp_path, f"{n}.json", json.dumps({"n": n, f"key{n}": 1})) for n in range(2000)]
-    _, keys = look_at(files, COLUMNS)
-    assert keys.keys() == {"n", *(f"key{n}" for n in range(2000))}
+    objects = [{"n": n, "text": "x" * HEAD_BYTES, f"key{n}": 1} for n in range(2000)]
+    files = [write(tmp_path, f"{n}.json", json.dumps(each)) for n, each in enumerate(objects)]
+    keys = look_at(files, COLUMNS, tmp_path).keys
+    assert keys.keys() == {"n", "text", *(f"key{n}" for n in range(2000))}
 
 
 def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,23 +200,22 @@ def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPat
     that tell how they are compressed."""
     seen: list[tuple[str, int]] = []
 
-    def head(client: object, file: File, size: int) -> tuple[str, bytes, bool]:
+    def read(file: File, size: int) -> bytes:
         if size == HEAD_BYTES:
-            return "zstd", b"", False
+            return b"\x28\xb5\x2f\xfd"
         seen.append((file.file_name, size))
-        return "", GOOD.encode(), True
+        return GOOD.encode()
 
-    monkeypatch.setattr(loader.reading, "s3_client", object)
-    monkeypatch.setattr(loader.reading, "head", head)
+    monkeypatch.setattr(loader.reading, "read", read)
     for count, step, size in (
         (1, 1, 65_536),
         (1000, 1, 16_777),
         (1001, 2, 16_760),
         (9999, 10, 4096),
     ):
-        files = [File(f"s3://b/{n:05}", 9, "tag", f"s3://b/{n:05}") for n in range(count)]
+        files = [File(f"s3://b/{n:05}", 8, "tag", f"s3://b/{n:05}") for n in range(count)]
         seen.clear()
-        counted, _ = look_at(files, COLUMNS)
+        counted = look_at(files, COLUMNS).files
         looked_at = sorted(int(name[-5:]) for name, _ in seen)
         assert looked_at == list(range(count))[::-step][::-1]
         assert looked_at[-1] == count - 1
@@ -217,19 +227,22 @@ def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPat
 def test_an_object_that_fills_no_column_is_named(tmp_path: Path) -> None:
     bad = write(tmp_path, "bad.json", GOOD + '{"Records": [1]}')
     with pytest.raises(Refused, match=r"bad\.json, line 2, value .* fills a column: Records"):
-        look_at([bad], COLUMNS, is_strict=True)
+        look_at([bad], COLUMNS, tmp_path)
 
 
 # --- joining, over any number of objects and cores -----------------------------
 
 
-def test_no_share_is_empty() -> None:
-    for count in range(41):
-        for parts in (1, 2, 4, 8, 16, 32, 64):
-            shares = split_evenly(count, parts)
-            assert [n for first, end in shares for n in range(first, end)] == list(range(count))
-            assert all(first < end for first, end in shares)
-            assert len(shares) == min(count, parts)
+@pytest.mark.parametrize("cores", CORES)
+def test_no_part_is_empty(tmp_path: Path, with_cores: Callable[[int], None], cores: int) -> None:
+    """Nor are there fewer than make the largest as small as can be."""
+    for count, joined in joined_cases(tmp_path, with_cores, ".json", (cores,)):
+        sizes = Counter(file.path for file in joined.files).values()
+        most = min(part_count(0), 32)
+        assert sum(sizes) == count
+        assert len(sizes) <= most
+        assert max(sizes, default=0) == -(-count // most)
+        assert len(list((tmp_path / f"{cores}_{count}").glob("part_*"))) == len(sizes)
 
 
 def test_there_are_as_many_parts_as_cores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +275,7 @@ def test_bad_pieces_keep_their_place_among_good_ones(
     good, bad = '{"n": %d}', '{"n" %d}'
     texts = ["".join((bad if (n + f) % 4 == 2 else good) % n for n in range(f)) for f in range(9)]
     files = [write(tmp_path, f"{f}.in", text) for f, text in enumerate(texts)]
-    joined = join(files, tmp_path, ".json", COLUMNS, max_rejects=100)
+    joined = join(files, tmp_path, ".json", COLUMNS, max_bad=100)
     lines = [
         line
         for path in dict.fromkeys(file.path for file in joined.files)
@@ -274,7 +287,7 @@ def test_bad_pieces_keep_their_place_among_good_ones(
     ]
     assert [file.object_count for file in joined.files] == list(range(9))
     with pytest.raises(Refused, match=f"--max-errors allows {len(joined.rejects) - 1}"):
-        join(files, tmp_path, ".json", COLUMNS, max_rejects=len(joined.rejects) - 1)
+        join(files, tmp_path, ".json", COLUMNS, max_bad=len(joined.rejects) - 1)
 
 
 def test_a_damaged_gzip_among_joined_files_is_named(
@@ -294,10 +307,10 @@ def test_a_damaged_gzip_among_joined_files_is_named(
 def test_what_a_process_says_is_what_is_raised(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(loader.joining, "FILES_ALONE", 0)
+    monkeypatch.setattr(loader.reading, "FILES_ALONE", 0)
     good, bad = write(tmp_path, "é.json", GOOD), write(tmp_path, "ü.json", "ä")
     assert join([good, good], tmp_path, ".json", COLUMNS).files[1].object_count == 1
-    joined = join([good, bad], tmp_path, ".json.gz", COLUMNS, max_rejects=1)
+    joined = join([good, bad], tmp_path, ".json.gz", COLUMNS, max_bad=1)
     assert joined.rejects[0]["value"] == "ä"
     with pytest.raises(Refused, match=r'In ü\.json, line 1, value "ä": not JSON'):
         join([good, bad], tmp_path, ".json", COLUMNS)
@@ -307,8 +320,8 @@ def test_what_a_process_says_is_what_is_raised(
 
 
 def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(loader.joining, "FILES_ALONE", 0)
-    monkeypatch.setattr(loader.joining, "end_with_parent", die)
+    monkeypatch.setattr(loader.reading, "FILES_ALONE", 0)
+    monkeypatch.setattr(loader.reading, "end_with_parent", die)
     with pytest.raises(ClickException, match="process that joins files died"):
         join([write(tmp_path, "a.json", GOOD)], tmp_path, ".json", COLUMNS)
 
@@ -322,7 +335,7 @@ def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
     """Even if that is killed: what is left behind would go on for ever."""
     script = """
 import os, sys, time
-from loader.joining import in_processes
+from loader.reading import in_processes
 
 def pid(_):
     return os.getpid()
