@@ -11,6 +11,7 @@ from typing import NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException
 
+from loader import progress
 from loader.s3 import is_s3, list_objects
 
 COMPRESSED = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "zstd": b"\x28\xb5\x2f\xfd"}
@@ -63,14 +64,23 @@ def find_files(
             left_out.setdefault(reason, []).append(shown)
         return not reason
 
+    def shown(files: Iterator[File]) -> Iterator[File]:
+        with progress(f"listing {location}") as advance:
+            for file in files:
+                advance(1, file.file_size)
+                yield file
+
     try:
         if is_s3(location):
-            files = [file for file in list_s3(prefix) if is_taken(file.file_name)]
+            files = [file for file in shown(list_s3(prefix)) if is_taken(file.file_name)]
             if not files and not left_out and not location.endswith("/"):
                 first = itertools.islice(list_s3(location), 1)  # itself, if there is such an object
                 files, prefix = [file for file in first if file.file_name == location], location
         elif path.is_dir():
-            files = [local_file(name, project_dir) for name in sorted(list_folder(path, is_taken))]
+            names = list_folder(path, is_taken)
+            files = sorted(
+                shown(local_file(name, project_dir) for name in names), key=lambda file: file.path
+            )
         elif path.is_file():
             files, prefix = [local_file(path, project_dir)], path.as_posix()
         else:

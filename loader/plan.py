@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from click import ClickException
 
-from loader import note
+from loader import in_words, note
 from loader.files import File
 from loader.rows import Column
 from loader.s3 import is_s3
@@ -73,12 +73,12 @@ def steps(source: Source, told: dict, options: Options) -> list[Step]:
     gone, changed = of_state(told, "gone", "elsewhere"), of_state(told, "changed")
     if gone and options.dry_run:
         note(
-            f"{source.table}: {count(gone)} loaded files are gone, such as {gone[0]['file_name']};"
-            " their rows stay, until --full-refresh."
+            f"{source.table}: {in_words(count(gone), 'loaded file')} gone, such as"
+            f" {gone[0]['file_name']}; the rows stay, until --full-refresh."
         )
     if changed and not options.reload:
         note(
-            f"{source.table}: {count(changed)} files changed since they were loaded, such as"
+            f"{source.table}: {in_words(count(changed), 'file')} changed since the load, such as"
             f" {changed[0]['file_name']}; their rows are as they were, until --reload."
         )
         changed = []
@@ -94,8 +94,8 @@ def steps(source: Source, told: dict, options: Options) -> list[Step]:
         planned.append(Step(files_in(source, members), replaces=load_id))
     if changed:
         note(
-            f"{source.table}: reloading {count(changed)} changed files and those loaded with them,"
-            f" {sum(len(step.files) for step in planned)} in all"
+            f"{source.table}: reloading {in_words(count(changed), 'changed file')} and those loaded"
+            f" with them, {sum(len(step.files) for step in planned)} in all"
         )
     return [*planned, Step(files_in(source, of_state(told, "new")))]
 
@@ -116,8 +116,8 @@ def check_location_covers(source: Source, told: dict, options: Options) -> None:
     folder = "/".join(parts[0] for parts in shared)
     set_by = "set by" if source.variable in os.environ else "the sample, for want of"
     raise ClickException(
-        f"{source.table} holds the rows of {count(lost):,} files of {folder}/, such as {names[0]},"
-        f" which are not under {source.location}, {set_by} {source.variable}. Nothing was loaded."
+        f"{source.table} holds the rows of {in_words(count(lost), 'file')} of {folder}/, such as"
+        f" {names[0]}, which are not under {source.location}, {set_by} {source.variable}. Nothing was loaded."
         " To keep the two apart, load into another database (DBT_DUCKDB_PATH, on Redshift"
         " DBT_REDSHIFT_DATABASE); to have the one replace the other, go on with --full-refresh; if"
         " it is right that they come together, with --keep-gone, which leaves those rows."

@@ -269,6 +269,11 @@ def join_part(
 def content_of(file: File) -> bytes:
     """What is in a file, unpacked. Raises ClickException if it cannot be read."""
     content = read(file)
+    if compression_of(content) == "zstd":
+        raise Unreadable(
+            f"{file.file_name} is compressed with zstd, which the engine can unpack and the loader"
+            " cannot: use gzip, or load with --join-from 0 and without --max-errors."
+        )
     try:
         if (compression := compression_of(content)) in DECOMPRESS:
             content = DECOMPRESS[compression](content)

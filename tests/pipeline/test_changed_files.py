@@ -13,7 +13,7 @@ def test_a_changed_file_is_reported_and_left_alone(project: Project) -> None:
     project.load()
     project.write_events("a.json", event(8, level="paid"), event(9))
     run = project.load()
-    assert "staging_events: 1 files changed" in run.errors
+    assert "staging_events: 1 file changed" in run.errors
     assert "a.json" in run.errors
     assert "--reload" in run.errors
     assert "Nothing new." in run.output
@@ -29,7 +29,7 @@ def test_reload_takes_the_new_version_in(project: Project) -> None:
     project.write_events("a.json", event(8, level="paid"))
     project.write_events("c.json", event(11))
     run = project.load("--reload")
-    assert "reloading 1 changed files and those loaded with them, 2 in all" in run.errors
+    assert "reloading 1 changed file and those loaded with them, 2 in all" in run.errors
     assert "dbt build --full-refresh" in run.output
     assert project.query(EVENTS) == [
         (1, "free"),
@@ -83,7 +83,7 @@ def test_files_that_are_gone_are_reported_by_a_dry_run(project: Project) -> None
     (project.events / "2018/11/2018-11-01-events.json").unlink()
     project.write_songs("new.json", song(3))
     run = project.load("--dry-run")
-    assert "staging_events: 1 loaded files are gone, such as" in run.errors
+    assert "staging_events: 1 loaded file gone, such as" in run.errors
     assert "2018-11-01-events.json" in run.errors
     assert "gone" not in project.load().errors
     assert len(project.query(EVENTS)) == 3

@@ -170,7 +170,8 @@ class Node:
             ).fetchall()
             rows = [] if told else None
             if told:
-                sql = f"select to_jsonb(t) - 'loaded_at' - 'catalog_loaded_at' - 'matched_at' from {self} as t"
+                rest = "to_jsonb(t) - 'loaded_at' - 'catalog_loaded_at' - 'matched_at'"
+                sql = f"select {rest} from {self} as t"
                 rows = sorted(json.dumps(row) for (row,) in connection.execute(sql))
         return rows, told, keys
 

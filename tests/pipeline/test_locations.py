@@ -151,7 +151,7 @@ def test_another_location_stops_the_load(project: Project) -> None:
     assert table_at_the_end(run.output)["staging_events"][:3] == ["3", "3", "4"]
     assert project.query(EVENTS) == [(1,), (1,), (2,), (2,), (3,), (3,), (9,)]
     assert "Nothing new." in project.load(**there).output
-    assert "2 loaded files are gone" in project.load("--dry-run", **there).errors
+    assert "2 loaded files gone" in project.load("--dry-run", **there).errors
     project.load("--full-refresh", *SELECT_EVENTS, **there)
     assert project.query(EVENTS) == [(1,), (2,), (3,), (9,)]
 
@@ -162,7 +162,7 @@ def test_part_of_the_location_is_another(project: Project) -> None:
     project.load()
     narrow = {"DBT_EVENTS_LOCATION": place(project, "log_data/2018/11")}
     run = project.load(fails=True, **narrow)
-    assert f"the rows of 1 files of {place(project, 'log_data/2018/11_old/')}, such" in run.errors
+    assert f"the rows of 1 file of {place(project, 'log_data/2018/11_old/')}, such" in run.errors
     wide = place(project, "").rstrip("/")
     run = project.load("--dry-run", *SELECT_EVENTS, DBT_EVENTS_LOCATION=wide)
     assert "gone" not in run.errors
@@ -216,4 +216,4 @@ def test_names_of_a_folder_are_told_from_the_project(
     (project.folder / "link").unlink()
     for wider in (".", str(project.folder.parent)):
         run = project.load(*SELECT_EVENTS, "--dry-run", DBT_EVENTS_LOCATION=wider)
-        assert "1 loaded files are gone" in run.errors
+        assert "1 loaded file gone" in run.errors

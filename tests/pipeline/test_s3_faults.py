@@ -397,7 +397,7 @@ def test_a_file_that_changes(local_project: Project, change: str, items: list[in
     assert run.code == 0, run.text
     assert local_project.query(ITEMS) == [(item,) for item in items]
     run = local_project.load("--select", "staging_events")
-    assert "1 files changed since they were loaded" in run.errors
+    assert "1 file changed since the load" in run.errors
     assert "2018-11-02-events.json" in run.errors
 
 
@@ -458,7 +458,7 @@ def test_an_object_replaced_before_copy(redshift_on_s3: RedshiftProject, s3: Mis
     s3.on(f"PUT /{REDSHIFT_BUCKET}/stage/.*/files.json", after(replace), times=1)
     loads(project, 1, 2, 9)
     run = project.load("--select", "staging_events")
-    assert "1 files changed since they were loaded" in run.errors
+    assert "1 file changed since the load" in run.errors
     assert "2018-11-02-events.json" in run.errors
 
 

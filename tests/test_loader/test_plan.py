@@ -228,4 +228,4 @@ def test_a_dry_run_tells_what_is_gone(capsys: pytest.CaptureFixture) -> None:
     steps(source(), gone, options())
     assert capsys.readouterr().err == ""
     steps(source(), gone, options(dry_run=True))
-    assert "1 loaded files are gone, such as gone.json" in capsys.readouterr().err
+    assert "1 loaded file gone, such as gone.json" in capsys.readouterr().err
