@@ -1,9 +1,12 @@
 {# The source tables to load and the ledger, in the order of the sources' YAML. #}
 {% macro raw_table_names() %}
+    {{ return(_raw_sources() | map(attribute="name") | list) }}
+{% endmacro %}
+
+{% macro _raw_sources() %}
     {{ return(
         graph.sources.values()
-        | selectattr("source_name", "equalto", "sparkify")
-        | map(attribute="name")
+        | selectattr("source_name", "in", ["sparkify", "ledger"])
         | list
     ) }}
 {% endmacro %}

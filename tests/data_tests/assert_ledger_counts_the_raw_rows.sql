@@ -6,7 +6,7 @@ with
 
 loads as (
 
-    select * from {{ source('sparkify', 'loads') }}
+    select * from {{ source('ledger', 'loads') }}
 
 ),
 

@@ -3,7 +3,7 @@
 {{ config(severity='warn', fail_calc='coalesce(sum(event_count), 0)') }}
 
 {% set is_new = 'loaded_at > '
-    ~ watermark('loaded_at', source('sparkify', 'loads'), days_before=3) %}
+    ~ watermark('loaded_at', source('ledger', 'loads'), days_before=3) %}
 {% set known_values = {'level': var('levels'), 'gender': var('genders')} %}
 
 {% for column, values in known_values.items() %}

@@ -1,12 +1,12 @@
 -- The raw tables hold what the ledger says, as far as the latest loads go.
 {% set is_new = 'loaded_at > '
-    ~ watermark('loaded_at', source('sparkify', 'loads'), days_before=3) %}
+    ~ watermark('loaded_at', source('ledger', 'loads'), days_before=3) %}
 
 with
 
 loads as (
 
-    select * from {{ source('sparkify', 'loads') }}
+    select * from {{ source('ledger', 'loads') }}
 
     where {{ is_new }}
 

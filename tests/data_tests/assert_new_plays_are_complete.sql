@@ -3,7 +3,7 @@
 {{ config(severity='warn') }}
 
 {% set is_new = 'loaded_at > '
-    ~ watermark('loaded_at', source('sparkify', 'loads'), days_before=3) %}
+    ~ watermark('loaded_at', source('ledger', 'loads'), days_before=3) %}
 {% set columns = [
     'song_title',
     'artist_name',

@@ -3,6 +3,6 @@
 {{ config(severity='warn', fail_calc='coalesce(sum(play_count), 0)') }}
 
 {% set is_new = 'loaded_at > '
-    ~ watermark('loaded_at', source('sparkify', 'loads'), days_before=3) %}
+    ~ watermark('loaded_at', source('ledger', 'loads'), days_before=3) %}
 
 {{ left_out_plays(is_new) }}

@@ -9,7 +9,7 @@ select
     line_number,
     column_name,
     reason
-from {{ source('sparkify', 'rejected_rows') }}
+from {{ source('ledger', 'rejected_rows') }}
 
 union all
 
@@ -21,5 +21,5 @@ select
     cast(null as bigint) as line_number,
     cast(null as varchar(256)) as column_name,
     cast('not counted when it was loaded' as varchar(1024)) as reason
-from {{ source('sparkify', 'loads') }}
+from {{ source('ledger', 'loads') }}
 where rejected_count is null

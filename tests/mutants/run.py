@@ -114,7 +114,11 @@ def try_out(mutation: Mutation) -> tuple[str, float]:
 def without_mutation() -> str:
     """What fails of the tests that notice mutations without one."""
     more = dict.fromkeys(test for tests in MORE_TESTS.values() for test in tests)
-    return worker.failing_unit_test() or worker.failing_pytest(LOADER_TESTS, *more)
+    return (
+        worker.failing_unit_test()
+        or worker.failing_pytest(LOADER_TESTS)
+        or worker.failing_pytest(*more)
+    )
 
 
 def make_original(folder: Path) -> None:

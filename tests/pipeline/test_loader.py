@@ -263,7 +263,7 @@ def test_a_pattern_of_names(project: Project) -> None:
     (project.events / "notes.txt").write_text("no JSON")
     project.write_songs("more.jsonl", song(3))
     project.load(fails=True)
-    path = project.folder / "models/staging/_staging__sources.yml"
+    path = project.folder / "models/staging/_sparkify__sources.yml"
     variable = "meta: {location_variable: DBT_EVENTS_LOCATION"
     path.write_text(path.read_text().replace(variable, variable + ', file_names: "*.json"'))
     run = project.load()

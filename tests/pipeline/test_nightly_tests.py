@@ -15,7 +15,7 @@ GROWING = {
     "model.sparkify.fct_songplays",
     "model.sparkify.int_events",
     "model.sparkify.stg_events",
-    "source.sparkify.sparkify.loaded_files",
+    "source.sparkify.ledger.loaded_files",
     "source.sparkify.sparkify.staging_events",
 }
 

@@ -539,7 +539,7 @@ def test_a_wrong_region(redshift_project: RedshiftProject) -> None:
 
 def test_a_value_that_copy_alone_refuses(redshift_project: RedshiftProject) -> None:
     """Of a type that the loader does not judge: COPY's own words, and the row that they are of."""
-    path = redshift_project.folder / "models/staging/_staging__sources.yml"
+    path = redshift_project.folder / "models/staging/_sparkify__sources.yml"
     status = "          - name: status\n            data_type: "
     text = path.read_text()
     assert text.count(f"{status}double precision\n") == 1

@@ -69,7 +69,7 @@ def test_a_comment_that_changed(redshift_project: RedshiftProject) -> None:
     project = redshift_project
     project.load()
     project.dbt("run")
-    path = project.folder / "models" / "marts" / "_marts__models.yml"
+    path = project.folder / "models" / "marts" / "fct_songplays.yml"
     text = path.read_text()
     path.write_text(text.replace("When the play started (UTC, milliseconds).", "It's ''new''."))
     project.cluster.statements.clear()

@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import Project, event, song
 
-SOURCES = "models/staging/_staging__sources.yml"
+SOURCES = "models/staging/_sparkify__sources.yml"
 
 
 def edit_sources(project: Project, old: str, new: str) -> None:

@@ -168,6 +168,29 @@ def test_a_table_of_another_version(project: Project) -> None:
     assert project.query("select count(*) from fct_songplays") == [(4,)]
 
 
+def test_a_play_that_is_none_any_more(project: Project) -> None:
+    """The same event, loaded again on another page, takes its play along, and with it the song and
+    the hours that no other play tells of."""
+    day = 24 * 60 * 60 * 1000
+    ends = [event(8, ts=event(8)["ts"] - day), event(9, ts=event(9)["ts"] + day)]
+    first = project.write_events("z1.json", *({**end, "song": "Gone"} for end in ends))
+    project.load()
+    project.dbt("run")
+    assert project.query("select count(*) from dim_time") == [(2 * 24 + 1,)]
+
+    nothing = {"page": "Home", "song": None, "artist": None, "length": None}
+    corrected = project.write_events("z2.json", *({**end, **nothing} for end in ends))
+    project.load()
+    project.dbt("run")
+    events = [path for path in input_files(project.events) if path not in (first, corrected)]
+    assert_star(
+        project,
+        Load([*events, first], input_files(project.songs)),
+        Load([corrected], []),
+    )
+    assert project.query("select count(*) from dim_time") == [(1,)]
+
+
 def test_late_events_split_a_level_and_lengthen_a_session(project: Project) -> None:
     """They touch the rows of their own user and session alone."""
     project.write_events("other.json", event(1, userId="8"), event(5, sessionId=71))

@@ -173,7 +173,7 @@ def test_changed_files_wait_for_reload(capsys: pytest.CaptureFixture) -> None:
     runs = [run("changed", 1, 2, load_id=4), run("changed", 5, 5, load_id=4), run("new", 9, 9)]
     (step,) = steps(source(), told(*runs), options())
     assert names(step) == ["9"]
-    assert "3 files changed since they were loaded, such as changed.json" in capsys.readouterr().err
+    assert "3 files changed since the load, such as changed.json" in capsys.readouterr().err
 
 
 def test_reload_replaces_the_loads_of_changed_files(capsys: pytest.CaptureFixture) -> None:
