@@ -119,8 +119,9 @@ def check_location_covers(source: Source, told: dict, options: Options) -> None:
         f"{source.table} holds the rows of {in_words(count(lost), 'file')} of {folder}/, such as"
         f" {names[0]}, which are not under {source.location}, {set_by} {source.variable}. Nothing"
         " was loaded. To keep the two apart, load into another database (DBT_DUCKDB_PATH, on"
-        " Redshift DBT_REDSHIFT_DATABASE); to have the one replace the other, go on with --full-refresh; if"
-        " it is right that they come together, with --keep-gone, which leaves those rows."
+        " Redshift DBT_REDSHIFT_DATABASE); to have the one replace the other, go on with"
+        " --full-refresh; if it is right that they come together, with --keep-gone, which leaves"
+        " those rows."
     )
 
 
