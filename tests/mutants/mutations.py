@@ -399,7 +399,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
             "            order by ts, item_in_session\n"
             "            rows between unbounded preceding and unbounded following\n"
             "        ) as start_level",
-            "            order by ts\n"
+            "            order by ts, item_in_session desc\n"
             "            rows between unbounded preceding and unbounded following\n"
             "        ) as start_level",
         ),
@@ -415,7 +415,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
             "            order by ts, item_in_session\n"
             "            rows between unbounded preceding and unbounded following\n"
             "        ) as end_level",
-            "            order by ts\n"
+            "            order by ts, item_in_session desc\n"
             "            rows between unbounded preceding and unbounded following\n"
             "        ) as end_level",
         ),
