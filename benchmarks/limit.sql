@@ -136,12 +136,7 @@ select
                 )
             else plays.user_agent
         end
-    ), '') as user_agent,
-    plays.song_title,
-    plays.artist_name,
-    plays.song_length,
-    plays.song_key,
-    plays.artist_key
+    ), '') as user_agent
 from plays
 inner join matches
     on

@@ -137,7 +137,7 @@ def test_a_build_cut_at_the_commit_of_its_plays(
     loads = with_more_days(project)
     plays = "select count(*) from fct_songplays where item_in_session >= 50"
     project.cluster.statements.clear()
-    running = begin(project, (*RUN, "--select", "fct_songplays"))
+    running = begin(project, (*RUN, "--select", "+fct_songplays"))
     insert = 'insert into "dev"."sparkify"."fct_songplays"'
     until(lambda: any(insert in sent.sql for sent in project.cluster.statements), running)
     project.cluster.faults.cut(point, "^commit")
@@ -174,7 +174,7 @@ def test_a_build_on_a_full_disk(local_project: Project) -> None:
     project.load()
     run = project.start(*RUN, file_size=2_000_000).wait()
     assert run.code == 1
-    assert "Failure in model fct_songplays" in run.output
+    assert "Failure in model" in run.output
     assert "Could not write file" in run.output
     assert_consistent(project)
     project.dbt("run")

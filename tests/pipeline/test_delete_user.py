@@ -112,6 +112,7 @@ def test_all_is_as_if_the_user_had_never_been(project: Project) -> None:
         f"{project.schema}.dim_users: 1 rows deleted",
         f"{project.schema}.fct_sessions: 1 rows deleted",
         f"{project.schema}.fct_songplays: 4 rows deleted",
+        f"{project.schema}_intermediate.int_events: 5 rows deleted",
         "sparkify_raw.staging_events: 6 rows deleted",
     ]
     assert raw_rows(project) == 0
@@ -210,7 +211,7 @@ def test_during_a_build(shared_project: RedshiftProject) -> None:
     """It waits for the model that has read the events, and the next ones find none."""
     project = shared_project
     project.load()
-    models = ("--select", "fct_songplays", "fct_sessions", "dim_user_levels", "dim_users")
+    models = ("--select", "+fct_songplays", "fct_sessions", "dim_user_levels", "dim_users")
     with held(project.cluster, "sparkify.fct_songplays"):
         build = start_dbt(project, "run", *models, number=1)
         until(lambda: sessions_waiting(project.cluster) == 1, build)
@@ -218,5 +219,6 @@ def test_during_a_build(shared_project: RedshiftProject) -> None:
         until(lambda: sessions_waiting(project.cluster) == 2, build, deletion)
     assert "fct_songplays: 1 rows deleted" in deletion.wait().output
     assert build.wait().code == 0
-    for table in ("fct_songplays", "fct_sessions", "dim_user_levels", "dim_users"):
+    events = f"{project.schema}_intermediate.int_events"
+    for table in ("fct_songplays", "fct_sessions", "dim_user_levels", "dim_users", events):
         assert project.query(f"select distinct user_id from {table}") == [(7,)]

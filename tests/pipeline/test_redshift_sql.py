@@ -136,7 +136,7 @@ def test_compiled_sql_is_redshifts(redshift_project: RedshiftProject) -> None:
         for name, sql in compiled_sql(project, "incremental build").items()
         if name.startswith("models/") and ".yml/" not in name
     }
-    assert len(incremental) == 8
+    assert len(incremental) == 10
     assert "changed_artists" in "".join(incremental.values())
     assert all("1970" not in sql for sql in incremental.values())
     statements |= incremental
