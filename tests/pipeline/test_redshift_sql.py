@@ -137,7 +137,7 @@ def test_compiled_sql_is_redshifts(redshift_project: RedshiftProject) -> None:
         if name.startswith("models/") and ".yml/" not in name
     }
     assert len(incremental) == 10
-    assert "changed_artists" in "".join(incremental.values())
+    assert "former_keys" in "".join(incremental.values())
     assert all("1970" not in sql for sql in incremental.values())
     statements |= incremental
     found = {name: faults(sql) for name, sql in statements.items()}
