@@ -149,7 +149,6 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
             "~ watermark('catalog_loaded_at') ~ ' or (",
             "~ watermark('catalog_loaded_at') ~ ' and (",
         ),
-        ("where catalog_loaded_at is null) > 0'", "where matched_at is null) > 0'"),
         (
             "        loaded_at > {{ watermark('loaded_at') }}\n",
             "        loaded_at >= {{ watermark('loaded_at') }}\n",
@@ -159,8 +158,8 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
             "        1 = 0\n        {%- if has",
         ),
         (
-            "        {%- if has_catalog_changed %}\n        or artist_key",
-            "        {%- if true %}\n        or artist_key",
+            "where catalog_loaded_at is null) > 0'\n) %}",
+            "where catalog_loaded_at is null) > 0'\n) or is_incremental() %}",
         ),
         ("    having max(loaded_at) >= {{ watermark('catalog_loaded_at') }}\n", ""),
         ("having max(loaded_at) >=", "having max(loaded_at) >"),
