@@ -213,11 +213,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
             "            else catalog.loaded_at\n",
             "            else coalesce(known.matched_at, catalog.loaded_at)\n",
         ),
-        (
-            "catalog.loaded_at as catalog_loaded_at",
-            "coalesce(known.catalog_loaded_at, catalog.loaded_at)\n"
-            "            as catalog_loaded_at",
-        ),
+        ("catalog.loaded_at as catalog_loaded_at", "matches.loaded_at as catalog_loaded_at"),
         ("left join catalog on 1 = 1", "cross join catalog"),
         ("left join {{ this }} as known", "inner join {{ this }} as known"),
     ],
