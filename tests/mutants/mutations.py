@@ -150,7 +150,6 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
             "~ watermark('catalog_loaded_at') ~ ' or (",
             "~ watermark('catalog_loaded_at') ~ ' and (",
         ),
-        ("where catalog_loaded_at is null) > 0'", "where matched_at is null) > 0'"),
         (
             "    where loaded_at > {{ watermark('loaded_at') }}\n",
             "    where loaded_at >= {{ watermark('loaded_at') }}\n",
@@ -200,11 +199,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
             "            else catalog.loaded_at\n",
             "            else coalesce(known.matched_at, catalog.loaded_at)\n",
         ),
-        (
-            "catalog.loaded_at as catalog_loaded_at",
-            "coalesce(known.catalog_loaded_at, catalog.loaded_at)\n"
-            "            as catalog_loaded_at",
-        ),
+        ("catalog.loaded_at as catalog_loaded_at", "matches.loaded_at as catalog_loaded_at"),
         ("left join catalog on 1 = 1", "cross join catalog"),
         ("left join {{ this }} as known", "inner join {{ this }} as known"),
     ],
