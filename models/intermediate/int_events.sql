@@ -28,9 +28,9 @@ events as (
 
     where
         user_id is not null
-        {%- if is_incremental() %}
+    {% if is_incremental() %}
         and loaded_at > {{ watermark('loaded_at') }}
-        {%- endif %}
+    {% endif %}
 
 ),
 

@@ -23,31 +23,13 @@ plays as (
 
     where
         is_play
-        {%- if is_incremental() %}
+    {% if is_incremental() %}
         and {{ is_new }}
-        {%- endif %}
+    {% endif %}
 
 ),
-
--- A song that is known already is written again, for its newer loaded_at.
-heard_songs as (
-
-    select
-        match_key,
-        song_title,
-        artist_name,
-        song_length,
-        {{ song_key('song_title', 'artist_name') }} as song_key,
-        {{ artist_key('artist_name') }} as artist_key,
-        max(loaded_at) as loaded_at
-
-    from plays
-
-    group by match_key, song_title, artist_name, song_length
 
 {% if is_incremental() %}
-),
-
 {% set new_times = bounds('ts', ref('int_events'), is_new) %}
 -- What the events that came again had said before.
 former_keys as (
@@ -97,12 +79,38 @@ unheard_songs as (
             select match_key from {{ ref('int_events') }}
             where is_play and match_key in (select match_key from former_keys)
         )
+
+),
 {% endif %}
+
+-- A song that is known already is written again, for its newer loaded_at.
+heard_songs as (
+
+    select
+        match_key,
+        song_title,
+        artist_name,
+        song_length,
+        {{ song_key('song_title', 'artist_name') }} as song_key,
+        {{ artist_key('artist_name') }} as artist_key,
+        max(loaded_at) as loaded_at
+
+    from plays
+
+    group by match_key, song_title, artist_name, song_length
+
+),
+
+final as (
+
+    select * from heard_songs
+
+    {% if is_incremental() %}
+    union all
+
+    select * from unheard_songs
+    {% endif %}
 
 )
 
-select * from heard_songs
-{%- if is_incremental() %}
-union all
-select * from unheard_songs
-{%- endif %}
+select * from final

@@ -10,8 +10,8 @@
     )
 }}
 
--- Built after the events that plays are made of, so that a load in between leaves
--- none without.
+-- Built after the events that plays are made of, so that a load in between
+-- leaves none without.
 -- depends_on: {{ ref('int_events') }}
 
 with

@@ -22,9 +22,9 @@ song_matches as (
 
 ),
 
--- The name that most songs carry, then the shortest, then the smallest. The hash
--- tells spellings apart that Redshift takes for equal: those that differ in
--- blanks at the end.
+-- The name that most songs carry, then the shortest, then the smallest. The
+-- hash tells spellings apart that Redshift takes for equal: those that differ
+-- in blanks at the end.
 names as (
 
     select
@@ -44,7 +44,8 @@ names as (
 
 ),
 
--- The place of one song: with location and coordinates first, then with location.
+-- The place of one song: with location and coordinates first, then with
+-- location.
 places as (
 
     select

@@ -72,9 +72,9 @@ final as (
 
     where
         start_hour between '{{ hours.first_hour }}' and '{{ hours.last_hour }}'
-        {%- if is_incremental() %}
+    {% if is_incremental() %}
         and start_hour not in (select start_hour from {{ this }})
-        {%- endif %}
+    {% endif %}
 
 )
 

@@ -42,10 +42,11 @@ levels as (
 
     from events as logged_events
 
-    qualify row_number() over (
-        partition by user_id, ts
-        order by session_id desc, item_in_session desc
-    ) = 1
+    qualify
+        row_number() over (
+            partition by user_id, ts
+            order by session_id desc, item_in_session desc
+        ) = 1
     {%- if is_incremental() %}
 
     union all

@@ -38,10 +38,10 @@ plays as (
     where
         is_play
         and loaded_at <= {{ watermark('loaded_at', ref('int_song_matches')) }}
-        {%- if is_incremental() %}
+    {% if is_incremental() %}
         and (
             loaded_at > {{ watermark('loaded_at') }}
-            {%- if has_other_matches %}
+            {% if has_other_matches %}
             or match_key in (
                 select match_key from song_matches
                 where matched_at > {{ watermark('matched_at') }}
@@ -49,9 +49,9 @@ plays as (
             or match_key in (
                 select match_key from {{ this }} where matched_at is null
             )
-            {%- endif %}
+            {% endif %}
         )
-        {%- endif %}
+    {% endif %}
 
 ),
 

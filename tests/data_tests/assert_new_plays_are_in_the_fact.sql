@@ -28,7 +28,9 @@ latest_events as (
 
 new_plays as (
 
-    select * from latest_events where page = 'NextSong'
+    select * from latest_events
+
+    where page = 'NextSong'
 
 ),
 

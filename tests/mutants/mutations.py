@@ -78,7 +78,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("{{ blank_to_null('artist_location') }} as", "artist_location as"),
     ],
     "models/intermediate/int_events.sql": [
-        ("        user_id is not null\n        {%- if", "        1 = 1\n        {%- if"),
+        ("        user_id is not null\n    {% if", "        1 = 1\n    {% if"),
         ("        and loaded_at > {{ watermark('loaded_at') }}\n", ""),
         ("loaded_at > {{", "loaded_at >= {{"),
         ("            cast(user_id as varchar(20))\n            || '|' || ", "            "),
@@ -112,7 +112,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
     ],
     "models/intermediate/int_heard_songs.sql": [
         ("where song_title is null", "where song_title is not null and 1 = 0"),
-        ("        is_play\n        {%- if", "        1 = 1\n        {%- if"),
+        ("        is_play\n    {% if", "        1 = 1\n    {% if"),
         ("set is_new = 'loaded_at > '", "set is_new = 'loaded_at >= '"),
         ("        and {{ is_new }}\n", ""),
         ("song_key('song_title', 'artist_name')", "song_key('artist_name', 'song_title')"),
@@ -445,11 +445,11 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("        and loaded_at <= {{ watermark('loaded_at', ref('int_song_matches')) }}\n", ""),
         ("loaded_at <= {{", "loaded_at < {{"),
         (
-            "            loaded_at > {{ watermark('loaded_at') }}\n            {%- if",
-            "            1 = 0\n            {%- if",
+            "            loaded_at > {{ watermark('loaded_at') }}\n            {% if",
+            "            1 = 0\n            {% if",
         ),
         ("            loaded_at > {{", "            loaded_at >= {{"),
-        ("            {%- if has_other_matches %}\n", "            {%- if true %}\n"),
+        ("            {% if has_other_matches %}\n", "            {% if true %}\n"),
         ("                where matched_at > {{ watermark('matched_at') }}\n", ""),
         ("                where matched_at > {{", "                where matched_at >= {{"),
         (
@@ -517,7 +517,6 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("date_trunc('hour', max(event_at))", "date_trunc('hour', min(event_at))"),
         ("when plays.first_hour >= known.first_hour", "when plays.first_hour <= known.first_hour"),
         ('"day") }} + 1 as', '"day") }} as'),
-        ('[row["day_count"] | int, 1] | max', 'row["day_count"] | int'),
     ],
     "macros/inferred_id.sql": [
         ("upper(substring({{ key }}, 1, 16))", "upper(substring({{ key }}, 1, 15))"),
