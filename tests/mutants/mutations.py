@@ -137,7 +137,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
             "cast(null as varchar(4096)) as song_title",
             "cast('Unknown' as varchar(4096)) as song_title",
         ),
-        ("union all\nselect * from unheard_songs\n", ""),
+        ("    union all\n\n    select * from unheard_songs\n", ""),
     ],
     "models/intermediate/int_locations.sql": [
         ("loaded_at > {{", "loaded_at >= {{"),
