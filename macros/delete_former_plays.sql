@@ -1,15 +1,18 @@
 {#
     Deletes the plays of events that came again and are none any more, in the incremental
-    build of the model that calls it.
+    build of the model that calls it. Nothing is sent if all that is new are plays.
 #}
 {% macro delete_former_plays() %}
     {%- if is_incremental() -%}
-    {%- set is_new = "not is_play and loaded_at > " ~ watermark("loaded_at") -%}
+        {%- set is_new = "not is_play and loaded_at > " ~ watermark("loaded_at") -%}
+        {%- set times = bounds("event_at", ref("int_events"), is_new) -%}
+        {%- if times != "null and null" -%}
     delete from {{ this }}
     where
-        start_time between {{ bounds("event_at", ref("int_events"), is_new) }}
+        start_time between {{ times }}
         and songplay_id in (
             select event_id from {{ ref("int_events") }} where {{ is_new }}
         )
+        {%- endif -%}
     {%- endif -%}
 {% endmacro %}

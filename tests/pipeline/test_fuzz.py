@@ -180,7 +180,7 @@ def test_a_ts_that_is_no_time(local_project: Project) -> None:
     run = project.run("dbt", "test", "--select", *selected, "--target", project.target)
     assert "WARN 5 assert_events_have_a_time" in run.output
     items = """
-        select item_in_session, song_length from sparkify_intermediate.int_events
+        select item_in_session, song_length from main_intermediate.int_events
         where is_play order by 1
     """
     assert project.query(items)[-2:] == [(20, 0.0), (21, -1.0)]
