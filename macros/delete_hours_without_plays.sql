@@ -4,7 +4,7 @@
 #}
 {% macro delete_hours_without_plays() %}
     {%- if is_incremental() -%}
-    {%- set hours = play_hours() -%}
+    {%- set hours = play_hours(this) -%}
     delete from {{ this }}
     where start_hour not between '{{ hours.first_hour }}' and '{{ hours.last_hour }}'
     {%- endif -%}

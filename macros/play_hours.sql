@@ -12,67 +12,56 @@
         "first_day": "1970-01-01", "day_count": 1
     } %}
     {% if execute and load_relation(ref("int_events")) %}
-        {% set sql %}
-            with
-
-            plays as (
-
-                select
-                    date_trunc('hour', min(event_at)) as first_hour,
-                    date_trunc('hour', max(event_at)) as last_hour
-
-                from {{ ref("int_events") }}
-
-                where is_play
-
-            ),
-
-            known as (
-
-                select
-                    {{ "min(start_hour)" if known else "cast(null as timestamp)" }}
-                        as first_hour,
-                    {{ "max(start_hour)" if known else "cast(null as timestamp)" }}
-                        as last_hour
-                {% if known %}
-                from {{ known }}
-                {% endif %}
-
-            ),
-
-            missing as (
-
-                select
-                    plays.first_hour,
-                    plays.last_hour,
-                    case
-                        when plays.first_hour >= known.first_hour
-                            then known.last_hour
-                        else plays.first_hour
-                    end as first_missing
-
-                from plays
-
-                cross join known
-
-            )
-
-            select
-                cast(first_hour as varchar(32)) as first_hour,
-                cast(last_hour as varchar(32)) as last_hour,
-                cast(cast(first_missing as date) as varchar(10)) as first_day,
-                {{ dbt.datediff("first_missing", "last_hour", "day") }} + 1 as day_count
-            from missing
-        {% endset %}
-        {% set row = run_query(sql).rows[0] %}
-        {% if row["first_hour"] is not none %}
+        {% set known_hours = _hours_of(known, "start_hour") if known else [none, none] %}
+        {% set found = [none, none] %}
+        {% if known_hours[0] is not none %}
+            {# As a rule the first and the last hour that are known still have plays, so that
+               all between them need not be read. #}
+            {% set found = _edges(*known_hours) %}
+        {% endif %}
+        {% if none in found %}
+            {% set found = _hours_of(ref("int_events"), "event_at", "is_play") %}
+        {% endif %}
+        {% if none not in found %}
+            {% set first_missing = found[0] %}
+            {% if known_hours[0] is not none and found[0] >= known_hours[0] %}
+                {% set first_missing = known_hours[1] %}
+            {% endif %}
+            {% set parse = modules.datetime.datetime.fromisoformat %}
+            {% set days = (parse(found[1][:10]) - parse(first_missing[:10])).days + 1 %}
             {% do hours.update({
-                "first_hour": row["first_hour"],
-                "last_hour": row["last_hour"],
-                "first_day": row["first_day"],
-                "day_count": [row["day_count"] | int, 1] | max
+                "first_hour": found[0],
+                "last_hour": found[1],
+                "first_day": first_missing[:10],
+                "day_count": [days, 1] | max
             }) %}
         {% endif %}
     {% endif %}
     {{ return(hours) }}
+{% endmacro %}
+
+{# The first hour and the last of a column, as texts; none if there are no rows. #}
+{% macro _hours_of(relation, column, condition="1 = 1") %}
+    {% set row = run_query(
+        "select cast(date_trunc('hour', min(" ~ column ~ ")) as varchar(32)),"
+        ~ " cast(date_trunc('hour', max(" ~ column ~ ")) as varchar(32))"
+        ~ " from " ~ relation ~ " where " ~ condition
+    ).rows[0] %}
+    {{ return([row[0], row[1]]) }}
+{% endmacro %}
+
+{#
+    The hours of the first and the last play, if these are not after the first hour, or
+    before the last one, that are known; otherwise none. Both engines skip the blocks in
+    between.
+#}
+{% macro _edges(first_hour, last_hour) %}
+    {% set after_first = dbt.dateadd("hour", 1, "cast('" ~ first_hour ~ "' as timestamp)") %}
+    {% set first_of = _hours_of(
+        ref("int_events"), "event_at", "is_play and event_at < " ~ after_first
+    ) %}
+    {% set last_of = _hours_of(
+        ref("int_events"), "event_at", "is_play and event_at >= '" ~ last_hour ~ "'"
+    ) %}
+    {{ return([first_of[0], last_of[1]]) }}
 {% endmacro %}

@@ -512,11 +512,13 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("start_hour not between", "start_hour between"),
     ],
     "macros/play_hours.sql": [
-        ("                where is_play\n", ""),
-        ("date_trunc('hour', min(event_at))", "date_trunc('hour', max(event_at))"),
-        ("date_trunc('hour', max(event_at))", "date_trunc('hour', min(event_at))"),
-        ("when plays.first_hour >= known.first_hour", "when plays.first_hour <= known.first_hour"),
-        ('"day") }} + 1 as', '"day") }} as'),
+        ('"event_at", "is_play")', '"event_at")'),
+        ("{% set first_missing = known_hours[1] %}", "{% set first_missing = found[1] %}"),
+        ("found[0] >= known_hours[0]", "found[0] < known_hours[0]"),
+        ("        {% if none in found %}\n", "        {% if known_hours[0] is none %}\n"),
+        ('"is_play and event_at < "', '"event_at < "'),
+        ('"is_play and event_at >= \'"', '"event_at >= \'"'),
+        (".days + 1 %}", ".days %}"),
     ],
     "macros/inferred_id.sql": [
         ("upper(substring({{ key }}, 1, 16))", "upper(substring({{ key }}, 1, 15))"),
