@@ -5,7 +5,6 @@
         incremental_strategy='bounded_delete_insert',
         unique_key='event_id',
         event_time='event_at',
-        on_schema_change='fail',
         dist='user_id',
         sort='event_at',
     )
@@ -15,16 +14,7 @@ with
 
 events as (
 
-    select
-        *,
-        md5(
-            cast(user_id as varchar(20))
-            || '|' || cast(session_id as varchar(20))
-            || '|' || cast(item_in_session as varchar(20))
-            || '|' || cast(ts as varchar(20))
-        ) as event_id
-
-    from {{ ref('stg_events') }}
+    select * from {{ ref('stg_events') }}
 
     where
         user_id is not null

@@ -2,18 +2,18 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
         unique_key='match_key',
-        on_schema_change='fail',
         post_hook='delete from {{ this }} where song_title is null',
         dist='all',
         sort='match_key',
     )
 }}
 
--- Read by the incremental build alone.
 -- depends_on: {{ ref('stg_events') }}
+{% if is_incremental() %}
 {% set is_new = 'loaded_at > ' ~ watermark('loaded_at') %}
+{% set new_times = bounds('event_at', ref('int_events'), is_new) %}
+{% endif %}
 
 with
 
@@ -21,16 +21,11 @@ plays as (
 
     select * from {{ ref('int_events') }}
 
-    where
-        is_play
-    {% if is_incremental() %}
-        and {{ is_new }}
-    {% endif %}
+    where is_play {%- if is_incremental() %} and {{ is_new }} {%- endif %}
 
 ),
 
 {% if is_incremental() %}
-{% set new_times = bounds('ts', ref('int_events'), is_new) %}
 -- What the events that came again had said before.
 former_keys as (
 
@@ -45,22 +40,18 @@ former_keys as (
 
     inner join {{ ref('int_events') }} as events
         on
-            former.user_id = events.user_id
-            and former.session_id = events.session_id
-            and former.item_in_session = events.item_in_session
-            and former.ts = events.ts
+            former.event_id = events.event_id
             and former.loaded_at < events.loaded_at
 
     where
         former.page = 'NextSong'
-        and former.ts between {{ new_times }}
-        and events.ts between {{ new_times }}
+        and former.event_at between {{ new_times }}
+        and events.event_at between {{ new_times }}
         and events.{{ is_new }}
 
 ),
 
--- A row without a title replaces a song that no play is left of; the hook then
--- deletes it.
+-- A row without a title replaces a song without plays; the hook deletes it.
 unheard_songs as (
 
     select distinct
@@ -74,11 +65,10 @@ unheard_songs as (
 
     from former_keys
 
-    where
-        match_key not in (
-            select match_key from {{ ref('int_events') }}
-            where is_play and match_key in (select match_key from former_keys)
-        )
+    where match_key not in (
+        select match_key from {{ ref('int_events') }}
+        where is_play and match_key in (select match_key from former_keys)
+    )
 
 ),
 {% endif %}
@@ -105,11 +95,12 @@ final as (
 
     select * from heard_songs
 
-    {% if is_incremental() %}
+    {%- if is_incremental() %}
+
     union all
 
     select * from unheard_songs
-    {% endif %}
+    {%- endif %}
 
 )
 

@@ -2,9 +2,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
         unique_key='location',
-        on_schema_change='fail',
         dist='all',
         sort='location',
     )

@@ -2,37 +2,24 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
         unique_key='match_key',
-        on_schema_change='fail',
         dist='all',
         sort='match_key',
     )
 }}
 
--- All songs are matched again once the catalogue has changed, or if some were
--- matched with a catalogue older than others'.
-{% set is_for_new_songs = is_incremental() and not has_rows(
-    ref('int_songs'),
-    'loaded_at > ' ~ watermark('catalog_loaded_at') ~ ' or (select count(*) from '
-    ~ this ~ ' where catalog_loaded_at is null) > 0'
+-- All are matched again once the catalogue has changed, or if some have none.
+{% set is_for_new_songs = is_incremental() and not has_newer(
+    ref('int_songs'), 'loaded_at', than='catalog_loaded_at'
 ) %}
 
 with
 
-songs as (
-
-    select * from {{ ref('int_songs') }}
-
-),
-
--- None if it is older than what others were matched with, as a build that began
--- earlier may leave it.
+-- None if it is older than what others were matched with, as of a slow build.
 catalog as (
 
-    select max(loaded_at) as loaded_at from songs
+    select max(loaded_at) as loaded_at from {{ ref('int_songs') }}
     {%- if is_incremental() %}
-
     having max(loaded_at) >= {{ watermark('catalog_loaded_at') }}
     {%- endif %}
 
@@ -42,7 +29,6 @@ heard_songs as (
 
     select * from {{ ref('int_heard_songs') }}
     {%- if is_for_new_songs %}
-
     where loaded_at > {{ watermark('loaded_at') }}
     {%- endif %}
 
@@ -55,7 +41,7 @@ artist_names as (
         artist_key,
         artist_id
 
-    from songs as named_songs
+    from {{ ref('int_songs') }} as songs
 
     group by artist_key, artist_id
 
@@ -65,8 +51,7 @@ artist_names as (
 
 ),
 
--- Nearest duration, then smallest id. A distance that cannot be told is the
--- farthest.
+-- Nearest duration, then smallest id; an unknown distance is the farthest.
 matches as (
 
     select
@@ -82,7 +67,7 @@ matches as (
 
     from heard_songs as heard
 
-    left join songs
+    left join {{ ref('int_songs') }} as songs
         on
             heard.song_key = songs.song_key
             and heard.artist_key = songs.artist_key
@@ -101,29 +86,23 @@ matches as (
 final as (
 
     select
-        matches.match_key,
-        matches.song_id,
-        matches.artist_id,
-        {% if is_incremental() -%}
-        case
-            when known.song_id = matches.song_id
-                and known.artist_id = matches.artist_id
-                and known.catalog_loaded_at is not null
-                then known.matched_at
-            else catalog.loaded_at
-        end as matched_at,
-        {%- else -%}
-        catalog.loaded_at as matched_at,
-        {%- endif %}
-        catalog.loaded_at as catalog_loaded_at,
-        matches.loaded_at
+        matches.*,
+        coalesce(
+            {% if is_incremental() %}known.matched_at, {% endif %}catalog.loaded_at
+        ) as matched_at,
+        catalog.loaded_at as catalog_loaded_at
 
     from matches
 
     left join catalog on 1 = 1
     {%- if is_incremental() %}
 
-    left join {{ this }} as known on matches.match_key = known.match_key
+    left join {{ this }} as known
+        on
+            matches.match_key = known.match_key
+            and matches.song_id = known.song_id
+            and matches.artist_id = known.artist_id
+            and known.catalog_loaded_at is not null
     {%- endif %}
 
 )

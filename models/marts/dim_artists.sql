@@ -1,5 +1,4 @@
--- On Redshift every node has all of it: it is small, and joined by songs and
--- plays.
+-- On Redshift every node has all of it: it is small, and joined by plays.
 {{ config(dist='all', sort='artist_id') }}
 
 with
@@ -22,9 +21,8 @@ song_matches as (
 
 ),
 
--- The name that most songs carry, then the shortest, then the smallest. The
--- hash tells spellings apart that Redshift takes for equal: those that differ
--- in blanks at the end.
+-- The one that most songs carry, then the shortest, then the smallest. Hashed,
+-- for Redshift takes names for equal that differ in blanks at the end.
 names as (
 
     select
@@ -44,8 +42,7 @@ names as (
 
 ),
 
--- The place of one song: with location and coordinates first, then with
--- location.
+-- Of one song: with location and coordinates first, then with location.
 places as (
 
     select
@@ -61,28 +58,11 @@ places as (
         order by
             case
                 when artist_location is null then 3
-                when artist_latitude is null then 2
-                when artist_longitude is null then 2
+                when artist_latitude + artist_longitude is null then 2
                 else 1
             end,
             song_id
     ) = 1
-
-),
-
-catalog_artists as (
-
-    select
-        places.artist_id,
-        coalesce(names.name, 'Unknown') as name,
-        places.location,
-        places.latitude,
-        places.longitude,
-        true as is_in_catalog
-
-    from places
-
-    left join names on places.artist_id = names.artist_id
 
 ),
 
@@ -101,9 +81,7 @@ inferred_artists as (
 
     inner join heard_songs on song_matches.match_key = heard_songs.match_key
 
-    left join places on song_matches.artist_id = places.artist_id
-
-    where places.artist_id is null
+    where song_matches.artist_id not in (select artist_id from places)
 
     group by song_matches.artist_id
 
@@ -111,7 +89,17 @@ inferred_artists as (
 
 final as (
 
-    select * from catalog_artists
+    select
+        places.artist_id,
+        coalesce(names.name, 'Unknown') as name,
+        places.location,
+        places.latitude,
+        places.longitude,
+        true as is_in_catalog
+
+    from places
+
+    left join names on places.artist_id = names.artist_id
 
     union all
 

@@ -2,9 +2,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
         unique_key='start_hour',
-        on_schema_change='fail',
         pre_hook='{{ delete_hours_without_plays() }}',
         dist='all',
         sort='start_hour',

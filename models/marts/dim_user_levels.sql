@@ -2,15 +2,15 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
         unique_key='user_id',
-        on_schema_change='fail',
         dist='all',
         sort=['user_id', 'valid_from'],
     )
 }}
 
+{% if is_incremental() %}
 {% set is_new = 'loaded_at > ' ~ watermark('loaded_at') %}
+{% endif %}
 
 with
 

@@ -2,9 +2,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='delete+insert',
         unique_key='user_id',
-        on_schema_change='fail',
         dist='all',
         sort='user_id',
     )

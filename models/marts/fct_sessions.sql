@@ -6,7 +6,6 @@
         unique_key='user_session_id',
         event_time='start_time',
         meta={'event_end': 'end_time'},
-        on_schema_change='fail',
         dist='user_id',
         sort='start_time',
     )

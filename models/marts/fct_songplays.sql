@@ -8,7 +8,6 @@
         unique_key='songplay_id',
         event_time='start_time',
         pre_hook='{{ delete_former_plays() }}',
-        on_schema_change='fail',
         dist='song_id',
         sort='start_time',
     )
@@ -16,10 +15,8 @@
 
 -- Whether earlier plays are of another song now, or were matched with a
 -- catalogue older than others'.
-{% set has_other_matches = is_incremental() and has_rows(
-    ref('int_song_matches'),
-    'matched_at > ' ~ watermark('matched_at') ~ ' or (matched_at is not null'
-    ~ ' and (select count(*) from ' ~ this ~ ' where matched_at is null) > 0)'
+{% set has_other_matches = is_incremental() and has_newer(
+    ref('int_song_matches'), 'matched_at', than='matched_at'
 ) %}
 
 with
@@ -37,7 +34,7 @@ plays as (
 
     where
         is_play
-        and loaded_at <= {{ watermark('loaded_at', ref('int_song_matches')) }}
+        and loaded_at <= {{ last_loaded_at(ref('int_song_matches')) }}
     {% if is_incremental() %}
         and (
             loaded_at > {{ watermark('loaded_at') }}

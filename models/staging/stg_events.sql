@@ -58,6 +58,21 @@ renamed as (
 
     from unquoted
 
+),
+
+identified as (
+
+    select
+        md5(
+            cast(user_id as varchar(20))
+            || '|' || cast(session_id as varchar(20))
+            || '|' || cast(item_in_session as varchar(20))
+            || '|' || cast(ts as varchar(20))
+        ) as event_id,
+        *
+
+    from renamed
+
 )
 
-select * from renamed
+select * from identified

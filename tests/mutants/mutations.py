@@ -53,13 +53,13 @@ MORE_TESTS = {
     "models/marts/dim_time.sql": [NO_PLAY],
     "models/marts/fct_sessions.sql": [LATE_EVENTS],
     "models/marts/fct_songplays.sql": [CORRECTED, LATE_SONG, NO_PLAY],
-    "macros/bounds.sql": [CORRECTED, LATE_EVENTS],
-    "macros/delete_former_plays.sql": [NO_PLAY],
-    "macros/delete_hours_without_plays.sql": [NO_PLAY],
-    "macros/get_incremental_bounded_delete_insert_sql.sql": [LATE_EVENTS],
-    "macros/has_rows.sql": [LATE_SONG],
-    "macros/play_hours.sql": [NO_PLAY, LATE_HOURS],
-    "macros/smallest.sql": [LATE_EVENTS],
+    "macros/incremental/bounds.sql": [CORRECTED, LATE_EVENTS],
+    "macros/incremental/delete_former_plays.sql": [NO_PLAY],
+    "macros/incremental/delete_hours_without_plays.sql": [NO_PLAY],
+    "macros/incremental/get_incremental_bounded_delete_insert_sql.sql": [LATE_EVENTS],
+    "macros/incremental/has_newer.sql": [LATE_SONG, OLDER_CATALOGUE],
+    "macros/incremental/play_hours.sql": [NO_PLAY, LATE_HOURS],
+    "macros/incremental/smallest.sql": [LATE_EVENTS],
     "loader/reading.py": ["tests/test_loader/test_rows.py", DAMAGED],
     "loader/rows.py": [FIT, TOLD],
     "loader/s3.py": ["tests/test_loader/test_reading.py", REFUSED],
@@ -72,6 +72,11 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("""like '"%"'""", """like '%"'"""),
         ("length(useragent) - 2", "length(useragent) - 1"),
         ("blank_to_null('unquoted_useragent')", "blank_to_null('useragent')"),
+        ("            cast(user_id as varchar(20))\n            || '|' || ", "            "),
+        ("            || '|' || cast(session_id as varchar(20))\n", ""),
+        ("            || '|' || cast(item_in_session as varchar(20))\n", ""),
+        ("            || '|' || cast(ts as varchar(20))\n", ""),
+        ("'|' || cast(session_id", "cast(session_id"),
     ],
     "models/staging/stg_songs.sql": [
         ("as integer), 0)", "as integer), 1)"),
@@ -81,10 +86,6 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("        user_id is not null\n    {% if", "        1 = 1\n    {% if"),
         ("        and loaded_at > {{ watermark('loaded_at') }}\n", ""),
         ("loaded_at > {{", "loaded_at >= {{"),
-        ("            cast(user_id as varchar(20))\n            || '|' || ", "            "),
-        ("            || '|' || cast(session_id as varchar(20))\n", ""),
-        ("            || '|' || cast(item_in_session as varchar(20))\n", ""),
-        ("            || '|' || cast(ts as varchar(20))\n", ""),
         ("page = 'NextSong' as", "page <> 'Home' as"),
         ("'page', 'level',", "'level', 'page',"),
         ("'page', 'level',", "'page', 'level desc',"),
@@ -112,9 +113,9 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
     ],
     "models/intermediate/int_heard_songs.sql": [
         ("where song_title is null", "where song_title is not null and 1 = 0"),
-        ("        is_play\n    {% if", "        1 = 1\n    {% if"),
+        ("where is_play {%-", "where 1 = 1 {%-"),
         ("set is_new = 'loaded_at > '", "set is_new = 'loaded_at >= '"),
-        ("        and {{ is_new }}\n", ""),
+        (" and {{ is_new }} {%-", " {%-"),
         ("song_key('song_title', 'artist_name')", "song_key('artist_name', 'song_title')"),
         ("artist_key('artist_name')", "artist_key('song_title')"),
         ("max(loaded_at)", "min(loaded_at)"),
@@ -124,15 +125,12 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ),
         ("coalesce(former.song_title, 'Unknown')", "former.song_title"),
         ("coalesce(former.artist_name, 'Unknown')", "former.artist_name"),
-        ("            former.user_id = events.user_id\n            and ", "            "),
-        ("            and former.session_id = events.session_id\n", ""),
-        ("            and former.item_in_session = events.item_in_session\n", ""),
-        ("            and former.ts = events.ts\n", ""),
+        ("            former.event_id = events.event_id\n            and ", "            "),
         ("former.loaded_at < events.loaded_at", "former.loaded_at <= events.loaded_at"),
         ("        former.page = 'NextSong'\n        and ", "        "),
         ("        and events.{{ is_new }}\n", ""),
         ("match_key not in (", "match_key in ("),
-        ("            where is_play and match_key in (select match_key from former_keys)\n", ""),
+        ("        where is_play and match_key in (select match_key from former_keys)\n", ""),
         (
             "cast(null as varchar(4096)) as song_title",
             "cast('Unknown' as varchar(4096)) as song_title",
@@ -146,10 +144,6 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("    and loaded_at > {{ watermark('loaded_at') }}\n", ""),
     ],
     "models/intermediate/int_song_matches.sql": [
-        (
-            "~ watermark('catalog_loaded_at') ~ ' or (",
-            "~ watermark('catalog_loaded_at') ~ ' and (",
-        ),
         (
             "    where loaded_at > {{ watermark('loaded_at') }}\n",
             "    where loaded_at >= {{ watermark('loaded_at') }}\n",
@@ -188,17 +182,10 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
             "coalesce(abs(songs.duration - heard.song_length), 1e3)",
         ),
         ("            songs.song_id\n    ) = 1", "            songs.song_id desc\n    ) = 1"),
-        (
-            "            when known.song_id = matches.song_id\n                and ",
-            "            when ",
-        ),
-        ("                and known.artist_id = matches.artist_id\n", ""),
-        ("                and known.catalog_loaded_at is not null\n", ""),
-        ("then known.matched_at", "then catalog.loaded_at"),
-        (
-            "            else catalog.loaded_at\n",
-            "            else coalesce(known.matched_at, catalog.loaded_at)\n",
-        ),
+        ("            and matches.song_id = known.song_id\n", ""),
+        ("            and matches.artist_id = known.artist_id\n", ""),
+        ("            and known.catalog_loaded_at is not null\n", ""),
+        ("known.matched_at, {% endif %}", "{% endif %}"),
         ("catalog.loaded_at as catalog_loaded_at", "matches.loaded_at as catalog_loaded_at"),
         ("left join catalog on 1 = 1", "cross join catalog"),
         ("left join {{ this }} as known", "inner join {{ this }} as known"),
@@ -219,13 +206,13 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ),
         ("    where artist_name is not null\n", ""),
         ("when artist_location is null then 3", "when artist_location is null then 2"),
-        ("                when artist_latitude is null then 2\n", ""),
-        ("                when artist_longitude is null then 2\n", ""),
+        ("when artist_latitude + artist_longitude is", "when artist_longitude is"),
+        ("when artist_latitude + artist_longitude is", "when artist_latitude is"),
         ("            song_id\n    ) = 1", "            song_id desc\n    ) = 1"),
         ("coalesce(names.name, 'Unknown')", "names.name"),
         ("    left join names", "    inner join names"),
         ("min(heard_songs.artist_name)", "max(heard_songs.artist_name)"),
-        ("    where places.artist_id is null\n", ""),
+        ("    where song_matches.artist_id not in (select artist_id from places)\n", ""),
     ],
     "models/marts/dim_locations.sql": [
         ("            and split_locations.metro_area <> ''\n", ""),
@@ -440,9 +427,8 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
     ],
     "models/marts/fct_songplays.sql": [
         ("        pre_hook='{{ delete_former_plays() }}',\n", ""),
-        ("~ watermark('matched_at') ~ ' or (", "~ watermark('matched_at') ~ ' and ("),
         ("        is_play\n        and loaded_at <=", "        loaded_at <="),
-        ("        and loaded_at <= {{ watermark('loaded_at', ref('int_song_matches')) }}\n", ""),
+        ("        and loaded_at <= {{ last_loaded_at(ref('int_song_matches')) }}\n", ""),
         ("loaded_at <= {{", "loaded_at < {{"),
         (
             "            loaded_at > {{ watermark('loaded_at') }}\n            {% if",
@@ -477,17 +463,22 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
             "epoch_ms(cast({{ column }} as bigint) // 1000 * 1000)",
         ),
     ],
-    "macros/bounds.sql": [
+    "macros/incremental/bounds.sql": [
         ("cast(min(", "cast(max("),
         ("cast(max(", "cast(min("),
         ("""~ last_column ~""", """~ column ~"""),
     ],
-    "macros/get_incremental_bounded_delete_insert_sql.sql": [
+    "macros/incremental/get_incremental_bounded_delete_insert_sql.sql": [
         (""".get("event_end", event_time)""", """.get("event_start", event_time)"""),
     ],
-    "macros/has_rows.sql": [("| int > 0", "| int > 1")],
-    "macros/smallest.sql": [("cast(min(", "cast(max(")],
-    "macros/latest_version.sql": [
+    "macros/incremental/has_newer.sql": [
+        ("| int > 0", "| int > 1"),
+        ("    or (\n", "    and (\n"),
+        ("        {{ column }} is not null\n        and ", "        "),
+        ("where {{ than }} is null) > 0", "where {{ than }} is null) > 1"),
+    ],
+    "macros/incremental/smallest.sql": [("cast(min(", "cast(max(")],
+    "macros/incremental/latest_version.sql": [
         ("loaded_at desc,", "loaded_at,"),
         ("            loaded_at desc,\n", ""),
         (
@@ -505,13 +496,13 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("        || '|' || coalesce(cast({{ length }} as varchar(32)), '')\n", ""),
         ("coalesce(cast({{ length }} as varchar(32)), '')", "cast({{ length }} as varchar(32))"),
     ],
-    "macros/delete_former_plays.sql": [
+    "macros/incremental/delete_former_plays.sql": [
         ('set is_new = "not is_play and loaded_at > "', 'set is_new = "is_play and loaded_at > "'),
     ],
-    "macros/delete_hours_without_plays.sql": [
+    "macros/incremental/delete_hours_without_plays.sql": [
         ("start_hour not between", "start_hour between"),
     ],
-    "macros/play_hours.sql": [
+    "macros/incremental/play_hours.sql": [
         ('"event_at", "is_play")', '"event_at")'),
         ("{% set first_missing = known_hours[1] %}", "{% set first_missing = found[1] %}"),
         ("found[0] >= known_hours[0]", "found[0] < known_hours[0]"),

@@ -207,7 +207,8 @@ def test_a_text_that_looks_like_two_objects_is_one(bucket: Bucket) -> None:
 
 def test_a_row_that_the_engine_loses_refuses_the_batch(project: Project) -> None:
     """As the loader has read the files to their end when it looked for keys."""
-    path = "macros/loading/load_batch_sql.sql"
+    engine = "redshift" if isinstance(project, RedshiftProject) else "duckdb"
+    path = f"macros/loading/{engine}/load_batch_sql.sql"
     if isinstance(project, RedshiftProject):
         copied = "{{ redshift_copy_sql(source_table, batch.manifest, parameters) }};"
         deleted = "delete from {{ raw_relation(source_table) }} where iteminsession = 2;"

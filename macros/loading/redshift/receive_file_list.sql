@@ -1,11 +1,3 @@
-{# What must be run before read_file_list: on Redshift, COPY into a temporary table. #}
-{% macro receive_file_list(source_table, path) -%}
-    {{ return(adapter.dispatch("receive_file_list")(source_table, path)) }}
-{%- endmacro %}
-
-{% macro duckdb__receive_file_list(source_table, path) -%}
-{%- endmacro %}
-
 {#
     COPY would otherwise sample the list for encodings and gather statistics, of a table
     that is dropped in a moment. With a distribution style that Redshift is to choose it

@@ -1,18 +1,3 @@
-{# Without "if not exists" it would fail if another load created it meanwhile. #}
-{% macro create_raw_table_sql(relation, columns) -%}
-    {{ return(adapter.dispatch("create_raw_table_sql")(relation, columns)) }}
-{%- endmacro %}
-
-{% macro duckdb__create_raw_table_sql(relation, columns) -%}
-create table if not exists {{ relation }} (
-{%- for column in columns %}
-    {{ column.name | lower }} {{ column.data_type }}
-    {%- if is_required(column) %} not null{% endif %}
-    {%- if not loop.last %},{% endif %}
-{%- endfor %}
-)
-{%- endmacro %}
-
 {#
     Each build looks for what was loaded since the one before it, so loaded_at sorts. It
     is taken when COPY starts, not when the transaction does, which may have waited.

@@ -1,8 +1,3 @@
-{# Rows of a file list that load_staging.py wrote. #}
-{% macro read_file_list(source_table, path) -%}
-    {{ return(adapter.dispatch("read_file_list")(source_table, path)) }}
-{%- endmacro %}
-
 {# https://duckdb.org/docs/stable/data/json/loading_json #}
 {% macro duckdb__read_file_list(source_table, path) -%}
     select *
@@ -17,8 +12,4 @@
             'path': 'varchar'
         }
     )
-{%- endmacro %}
-
-{% macro redshift__read_file_list(source_table, path) -%}
-    select * from files_of_{{ source_table }}
 {%- endmacro %}

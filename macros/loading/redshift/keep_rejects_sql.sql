@@ -1,41 +1,4 @@
 {#
-    Puts the rows of a file that load_staging.py wrote into rejected_rows, as those of the
-    load under way.
-
-    batch    source_table, rejects: as for load_batch
-#}
-{% macro keep_rejects_sql(batch) -%}
-    {{ return(adapter.dispatch("keep_rejects_sql")(batch)) }}
-{%- endmacro %}
-
-{# https://duckdb.org/docs/stable/data/json/loading_json #}
-{% macro duckdb__keep_rejects_sql(batch) -%}
-insert into {{ raw_relation("rejected_rows") }} (
-    load_id, source_table, file_name, line_number, column_name, value, reason, loaded_at
-)
-select
-    getvariable('load_id'),
-    '{{ batch.source_table }}',
-    file_name,
-    line_number,
-    column_name,
-    value,
-    reason,
-    getvariable('loaded_at')
-from read_json(
-    {{ sql_literal(batch.rejects) }},
-    format = 'newline_delimited',
-    columns = {
-        'file_name': 'varchar',
-        'line_number': 'bigint',
-        'column_name': 'varchar',
-        'value': 'varchar',
-        'reason': 'varchar'
-    }
-)
-{%- endmacro %}
-
-{#
     They come by COPY, for what files hold must not become part of a statement; as the
     file list, without analysis.
 #}
