@@ -162,6 +162,9 @@ class Load:
                     raise
                 note(f"{source.table}: reading these files object by object, to find bad rows")
                 result = self.load_batch(source, step, files, True, error)
+            if step.replaces == "all":  # also what this run has loaded before a conflict
+                self.options.max_errors += source.rejected
+                source.loaded = source.rows = source.rejected = source.bytes = 0
             source.is_replaced |= step.replaces is not None
             source.last_load, step.replaces = result["load"], None
             source.loaded += len(files)

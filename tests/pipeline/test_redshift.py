@@ -19,7 +19,8 @@ from tests.fake_redshift import (
     RedshiftError,
 )
 
-from .conftest import MARTS, NO_UNIT_TESTS, RedshiftProject, event, song
+from .conftest import MARTS, NO_UNIT_TESTS, RedshiftProject, event, song, table_at_the_end
+from .test_kill import with_small_batches
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
 LEDGER = "select load_id, source_table, file_count, row_count from sparkify_raw.loads order by 1"
@@ -715,6 +716,23 @@ def test_a_conflict_is_tried_again(
     assert "Trying again." in run.errors
     assert project.query(EVENT_COUNT) == [(3,)]
     assert project.query(LEDGER) == [(1, "staging_events", 2, 3), (2, "staging_songs", 2, 2)]
+
+
+def test_a_full_refresh_that_begins_again_counts_each_file_once(
+    redshift_project: RedshiftProject,
+) -> None:
+    """A conflict at the second batch has it replace the first one as well."""
+    project = with_small_batches(redshift_project)
+    for number in range(3):
+        project.write_events(f"z{number}.json", event(20 + number))
+    copies = iter([False, SERIALIZABLE_VIOLATION])
+    project.cluster.faults.decide(
+        lambda sql: 'copy "sparkify_raw"."staging_events"' in sql and next(copies, False)
+    )
+    run = project.load("--full-refresh")
+    assert run.errors.count("Trying again.") == 1
+    assert table_at_the_end(run.output)["staging_events"][:4] == ["5", "5", "6", "0"]
+    assert project.query(EVENT_COUNT) == [(6,)]
 
 
 def test_a_conflict_that_lasts_is_told(redshift_project: RedshiftProject) -> None:
