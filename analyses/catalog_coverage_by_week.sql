@@ -1,6 +1,6 @@
--- Question: how many of the plays are of songs that the catalogue has?
+-- Question: how many of the plays are of songs that the catalog has?
 -- One row per ISO week that has a play.
--- Caveats: by the catalogue as it is now, whenever its songs came to it.
+-- Caveats: by the catalog as it is now, whenever its songs came to it.
 
 with
 

@@ -1,6 +1,6 @@
 -- Question: which artists are played most, ever?
 -- One row per artist, the first 20.
--- Caveats: an artist under several names that the catalogue lacks, such as one
+-- Caveats: an artist under several names that the catalog lacks, such as one
 -- with a guest, is several.
 
 with

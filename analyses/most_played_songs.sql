@@ -1,6 +1,6 @@
 -- Question: which songs are played most, ever?
 -- One row per song, the first 20.
--- Caveats: a song that the catalogue lacks is told by title and artist name
+-- Caveats: a song that the catalog lacks is told by title and artist name
 -- alone, so its versions of different lengths are one.
 
 with

@@ -1,11 +1,11 @@
-"""Writes an input of any size: days of events and a catalogue of songs.
+"""Writes an input of any size: days of events and a catalog of songs.
 
 The same options make the same input.
 
     python benchmarks/generate.py input --events 2000000 --songs 20000
 
 writes input/log_data/ and input/song_data/, a file for each day and --song-files files. About 450
-bytes an event. Of the plays, half are of songs in the catalogue.
+bytes an event. Of the plays, half are of songs in the catalog.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ def write_songs(folder: Path, songs: int, files: int) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--events", default=200_000, show_default=True, help="Events in all.")
-@click.option("--songs", default=20_000, show_default=True, help="Songs of the catalogue.")
+@click.option("--songs", default=20_000, show_default=True, help="Songs of the catalog.")
 @click.option("--days", default=30, show_default=True, help="Days, a file for each.")
 @click.option("--first-day", default=0, show_default=True, help="Number of the first of them.")
-@click.option("--song-files", default=10, show_default=True, help="Files of the catalogue.")
+@click.option("--song-files", default=10, show_default=True, help="Files of the catalog.")
 def main(folder: Path, events: int, songs: int, days: int, first_day: int, song_files: int) -> None:
     """Write an input into FOLDER."""
     for day in range(first_day, first_day + days):

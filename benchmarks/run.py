@@ -210,7 +210,7 @@ def whole_job(bench: Bench, events: int, songs: int, days: int, files: int, repe
 
 
 def tiny_files(bench: Bench, files: int, repeat: int) -> None:
-    """A catalogue of one-object files in a folder, beside DuckDB's own read of them."""
+    """A catalog of one-object files in a folder, beside DuckDB's own read of them."""
     sizes = ("--events", "1", "--days", "1", "--songs", str(files), "--song-files", str(files))
     folder, small = bench.input("tiny", *sizes), bench.one_each()
     ours, limit = bench.work / "ours.duckdb", bench.work / "limit.duckdb"

@@ -8,7 +8,7 @@
     )
 }}
 
--- All are matched again once the catalogue has changed, or if some have none.
+-- All are matched again once the catalog has changed, or if some have none.
 {% set is_for_new_songs = is_incremental() and not has_newer(
     ref('int_songs'), 'loaded_at', than='catalog_loaded_at'
 ) %}

@@ -14,7 +14,7 @@
 }}
 
 -- Whether earlier plays are of another song now, or were matched with a
--- catalogue older than others'.
+-- catalog older than others'.
 {% set has_other_matches = is_incremental() and has_newer(
     ref('int_song_matches'), 'matched_at', than='matched_at'
 ) %}

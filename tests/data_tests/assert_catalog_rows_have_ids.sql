@@ -1,4 +1,4 @@
--- A row of the catalogue without song_id or artist_id is left out of the star,
+-- A row of the catalog without song_id or artist_id is left out of the star,
 -- which nobody should have to find out alone.
 {{ config(severity='warn') }}
 

@@ -1,5 +1,5 @@
 -- No play is lost on its way from the logs to the fact, whether or not the
--- catalogue knows its song.
+-- catalog knows its song.
 {{ config(tags='weekly') }}
 
 with

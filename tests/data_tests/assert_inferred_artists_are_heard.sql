@@ -1,5 +1,5 @@
 -- An inferred artist is there for plays. One without plays was not removed when
--- the catalogue took them over, or when its event was corrected.
+-- the catalog took them over, or when its event was corrected.
 {{ config(tags='weekly') }}
 
 select artists.artist_id

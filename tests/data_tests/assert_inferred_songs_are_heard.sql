@@ -1,5 +1,5 @@
 -- An inferred song is there for its plays. One without plays was not removed
--- when the catalogue took them over, or when its event was corrected.
+-- when the catalog took them over, or when its event was corrected.
 {{ config(tags='weekly') }}
 
 select songs.song_id

@@ -1,4 +1,4 @@
--- What each song has in the catalogue, hardly any of those loaded lately lacks.
+-- What each song has in the catalog, hardly any of those loaded lately lacks.
 -- Once more than one in twenty does, the key may have another name.
 {{ config(severity='warn') }}
 

@@ -1,4 +1,4 @@
--- Neither an event loaded twice nor a song that the catalogue has twice makes
+-- Neither an event loaded twice nor a song that the catalog has twice makes
 -- two plays of one. Told by what an event is known by, not by its hash.
 {{ config(tags='weekly') }}
 

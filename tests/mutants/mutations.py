@@ -39,7 +39,7 @@ CORRECTED = "tests/pipeline/test_star.py::test_a_corrected_event_replaces_the_fi
 NO_PLAY = "tests/pipeline/test_star.py::test_a_play_that_is_none_any_more[local]"
 LATE_HOURS = "tests/pipeline/test_star.py::test_time_grows_at_both_ends[local]"
 OLDER_CATALOGUE = (
-    "tests/pipeline/test_star.py::test_a_build_with_an_older_catalogue_is_put_right[local]"
+    "tests/pipeline/test_star.py::test_a_build_with_an_older_catalog_is_put_right[local]"
 )
 LATE_SONG = "tests/pipeline/test_star.py::test_a_late_song_takes_over_its_plays[local]"
 LATE_EVENTS = (

@@ -485,7 +485,7 @@ def event(item: int, **changes: Any) -> dict:
 
 
 def song(number: int, **changes: Any) -> dict:
-    """A song, as the catalogue has them."""
+    """A song, as the catalog has them."""
     return {
         "num_songs": 1,
         "artist_id": f"AR{number:016}",

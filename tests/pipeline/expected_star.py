@@ -11,8 +11,8 @@ The rules, in short:
 - Names compare in lower case and without spaces around them.
 - Of rows that share a key, the one loaded last wins; of those loaded together, the one whose
   content sorts first, nulls last.
-- A play finds the catalogue song of its title and artist name that is nearest in length. A play
-  that finds none gets an inferred song, and an inferred artist if the catalogue lacks that too.
+- A play finds the catalog song of its title and artist name that is nearest in length. A play
+  that finds none gets an inferred song, and an inferred artist if the catalog lacks that too.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Event:
 
 @dataclass(slots=True)
 class Song:
-    """A song of the catalogue, cleaned."""
+    """A song of the catalog, cleaned."""
 
     load: int
     song_id: str
@@ -119,12 +119,12 @@ def expected_star(loads: list[Load]) -> dict[str, list[Row]]:
     """The marts that these loads, given in order of time, must end in: rows sorted by key."""
     events = one_per_event(read_events(loads))
     plays = plays_among(events)
-    catalogue = Catalogue(one_per_song_id(read_songs(loads)))
+    catalog = Catalog(one_per_song_id(read_songs(loads)))
     return {
-        "fct_songplays": sorted_by("songplay_id", fct_songplays(plays, catalogue)),
+        "fct_songplays": sorted_by("songplay_id", fct_songplays(plays, catalog)),
         "dim_users": sorted_by("user_id", dim_users(events)),
-        "dim_songs": sorted_by("song_id", dim_songs(plays, catalogue)),
-        "dim_artists": sorted_by("artist_id", dim_artists(plays, catalogue)),
+        "dim_songs": sorted_by("song_id", dim_songs(plays, catalog)),
+        "dim_artists": sorted_by("artist_id", dim_artists(plays, catalog)),
         "dim_time": sorted_by("start_hour", dim_time(plays)),
     }
 
@@ -171,7 +171,7 @@ def read_events(loads: list[Load]) -> list[Event]:
 
 
 def read_songs(loads: list[Load]) -> list[Song]:
-    """The catalogue, without the rows that lack a song id or an artist id."""
+    """The catalog, without the rows that lack a song id or an artist id."""
     return [
         to_song(load_number, listed)
         for load_number, load in enumerate(loads)
@@ -361,8 +361,8 @@ def latest_event(events: list[Event]) -> Event:
 # How a play finds its song and its artist
 
 
-class Catalogue:
-    """The songs of the catalogue, one per song id, and the ways to find one."""
+class Catalog:
+    """The songs of the catalog, one per song id, and the ways to find one."""
 
     def __init__(self, songs: list[Song]) -> None:
         self.songs = songs
@@ -395,17 +395,17 @@ def distance(duration: float | None, length: float | None) -> float:
     return abs(duration - length)
 
 
-def song_and_artist_id(play: Event, catalogue: Catalogue) -> tuple[str, str]:
-    if catalogue.lacks_song_of(play):
-        return inferred_song_id(play.song_key), artist_id_of_inferred_song(play, catalogue)
-    song = catalogue.nearest_song(play)
+def song_and_artist_id(play: Event, catalog: Catalog) -> tuple[str, str]:
+    if catalog.lacks_song_of(play):
+        return inferred_song_id(play.song_key), artist_id_of_inferred_song(play, catalog)
+    song = catalog.nearest_song(play)
     return song.song_id, song.artist_id
 
 
-def artist_id_of_inferred_song(play: Event, catalogue: Catalogue) -> str:
-    if catalogue.lacks_artist_of(play):
+def artist_id_of_inferred_song(play: Event, catalog: Catalog) -> str:
+    if catalog.lacks_artist_of(play):
         return inferred_artist_id(play.artist_key)
-    return catalogue.artist_id_of_name(play.artist_key)
+    return catalog.artist_id_of_name(play.artist_key)
 
 
 def inferred_song_id(song_key: SongKey) -> str:
@@ -427,9 +427,9 @@ def sorted_by(key: str, rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: row[key])
 
 
-def fct_songplays(plays: list[Event], catalogue: Catalogue) -> Iterator[Row]:
+def fct_songplays(plays: list[Event], catalog: Catalog) -> Iterator[Row]:
     for play in plays:
-        song_id, artist_id = song_and_artist_id(play, catalogue)
+        song_id, artist_id = song_and_artist_id(play, catalog)
         yield {
             "songplay_id": md5("|".join(str(part) for part in play.key)),
             "start_time": play.start_time,
@@ -458,8 +458,8 @@ def dim_users(events: list[Event]) -> Iterator[Row]:
         }
 
 
-def dim_songs(plays: list[Event], catalogue: Catalogue) -> Iterator[Row]:
-    for song in catalogue.songs:
+def dim_songs(plays: list[Event], catalog: Catalog) -> Iterator[Row]:
+    for song in catalog.songs:
         yield {
             "song_id": song.song_id,
             "title": song.title or UNKNOWN,
@@ -468,21 +468,21 @@ def dim_songs(plays: list[Event], catalogue: Catalogue) -> Iterator[Row]:
             "duration": song.duration,
             "is_in_catalog": True,
         }
-    heard = filter(catalogue.lacks_song_of, plays)
+    heard = filter(catalog.lacks_song_of, plays)
     for song_key, plays_of_song in grouped(heard, lambda p: p.song_key).items():
         lengths = [play.length for play in plays_of_song if play.length is not None]
         yield {
             "song_id": inferred_song_id(song_key),
             "title": min(play.title for play in plays_of_song),
-            "artist_id": artist_id_of_inferred_song(plays_of_song[0], catalogue),
+            "artist_id": artist_id_of_inferred_song(plays_of_song[0], catalog),
             "year": None,
             "duration": min(lengths, default=None),
             "is_in_catalog": False,
         }
 
 
-def dim_artists(plays: list[Event], catalogue: Catalogue) -> Iterator[Row]:
-    for artist_id, songs in catalogue.by_artist_id.items():
+def dim_artists(plays: list[Event], catalog: Catalog) -> Iterator[Row]:
+    for artist_id, songs in catalog.by_artist_id.items():
         located = song_that_locates(songs)
         yield {
             "artist_id": artist_id,
@@ -492,7 +492,7 @@ def dim_artists(plays: list[Event], catalogue: Catalogue) -> Iterator[Row]:
             "longitude": located.artist_longitude,
             "is_in_catalog": True,
         }
-    heard = filter(catalogue.lacks_artist_of, plays)
+    heard = filter(catalog.lacks_artist_of, plays)
     for artist_key, plays_of_artist in grouped(heard, lambda p: p.artist_key).items():
         yield {
             "artist_id": inferred_artist_id(artist_key),

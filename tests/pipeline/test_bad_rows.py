@@ -167,7 +167,7 @@ def test_a_packed_file_is_no_bad_row(project: Project, options: tuple[str, ...])
 
 
 def test_an_object_of_other_keys_is_no_row(project: Project) -> None:
-    """A catalogue in one object would be a row of nulls; its keys are named wherever it is."""
+    """A catalog in one object would be a row of nulls; its keys are named wherever it is."""
     wrapped = {"songs": [song(3), song(4)]}
     large = "".join(json.dumps(song(100 + n)) + "\n" for n in range(1000)) + json.dumps(wrapped)
     for text, line, keys in (

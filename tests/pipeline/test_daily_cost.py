@@ -26,7 +26,7 @@ SLOWER_AT_MOST = 1.2
 # they were disturbed all the same, more days are tried.
 DAYS_AT_LEAST, DAYS_AT_MOST = 2, 12
 
-# Half of the 8,000 songs heard are in the catalogue, and so are most of the artists.
+# Half of the 8,000 songs heard are in the catalog, and so are most of the artists.
 SONGS = [song(n, title=f"Title {n}", artist_name=f"Artist {n % 2000}") for n in range(4_000)]
 # A quarter are plays, the others of nobody: of them the logs say little, and no mart keeps them.
 EVENTS = f"""

@@ -48,7 +48,7 @@ OF_USER = {
 
 
 def write(project: Project, *inputs: dict[str, list[dict]]) -> None:
-    """The files of a day each, and a catalogue."""
+    """The files of a day each, and a catalog."""
     for name in OTHERS:
         project.write_events(name, *[each for files in inputs for each in files[name]])
     project.write_songs("A/A/A/TRAAA1.json", song(1))

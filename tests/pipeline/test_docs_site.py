@@ -76,7 +76,7 @@ def test_a_reader_finds_the_fact(page: Page, site: tuple[str, Path]) -> None:
     expect(page.get_by_text("One row per play").locator("visible=true").first).to_be_visible()
     song = page.get_by_role("row").filter(has_text="song_id").locator("visible=true")
     expect(song).to_contain_text("VARCHAR")
-    expect(song).to_contain_text("The song: the catalogue's id")
+    expect(song).to_contain_text("The song: the catalog's id")
     expect(song.get_by_title("Not Null").first).to_be_visible()
     expect(song.get_by_title("Foreign Key")).to_be_visible()
 

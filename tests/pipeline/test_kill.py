@@ -48,7 +48,7 @@ def with_small_batches(project: Project) -> Project:
 
 
 def write_first_days(project: Project) -> None:
-    """Four files of each source. Song 9 is heard and not in the catalogue; plays of song 4 stay as
+    """Four files of each source. Song 9 is heard and not in the catalog; plays of song 4 stay as
     they are when there are more days."""
     for number in range(1, 5):
         item = 10 * number

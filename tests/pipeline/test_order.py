@@ -72,7 +72,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Song:
-    """A row of the catalogue."""
+    """A row of the catalog."""
 
     number: int
     artist: int
@@ -89,7 +89,7 @@ class Song:
         return ("song", self.number)
 
     def listed(self) -> dict:
-        """As the catalogue has it."""
+        """As the catalog has it."""
         return song(
             self.number,
             artist_id=f"AR{self.artist:016}" if self.artist else None,

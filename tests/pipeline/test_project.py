@@ -120,7 +120,7 @@ def test_freshness_is_told(local_project: Project) -> None:
     assert "PASS freshness of sparkify.staging_events" in run.output
 
 
-def test_a_catalogue_row_without_ids_is_a_warning(local_project: Project) -> None:
+def test_a_catalog_row_without_ids_is_a_warning(local_project: Project) -> None:
     local_project.write_songs("incomplete.json", {"title": "No id", "artist_name": "Artist 1"})
     local_project.load()
     local_project.dbt("run")

@@ -124,7 +124,7 @@ def test_compiled_sql_is_redshifts(redshift_project: RedshiftProject) -> None:
     statements |= compiled_sql(project, "first build")
     assert any(name.startswith("analyses/") for name in statements)
     assert len(statements) > 100
-    # What a build after the first one sends is another text in these, and more if the catalogue
+    # What a build after the first one sends is another text in these, and more if the catalog
     # has changed.
     project.write_songs("late.json", song(9))
     project.load()

@@ -218,7 +218,7 @@ def test_late_events_split_a_level_and_lengthen_a_session(project: Project) -> N
         assert project.query(written) == touched
 
 
-def test_a_changed_catalogue_row_takes_its_plays_along(project: Project) -> None:
+def test_a_changed_catalog_row_takes_its_plays_along(project: Project) -> None:
     """A song that gets another title loses its plays, and its artist the name."""
     first = input_files(project.songs)
     project.load()
@@ -229,7 +229,7 @@ def test_a_changed_catalogue_row_takes_its_plays_along(project: Project) -> None
     assert_star(project, Load(input_files(project.events), first), Load([], [changed]))
 
 
-def test_a_catalogue_that_another_build_makes_new(project: Project) -> None:
+def test_a_catalog_that_another_build_makes_new(project: Project) -> None:
     """One build has made some of its models when another loads and makes these anew. A play that
     was matched with the names of before is matched again."""
     project.load()
@@ -260,7 +260,7 @@ def test_time_grows_at_both_ends(project: Project) -> None:
     assert_star(project, Load(input_files(project.events), input_files(project.songs)))
 
 
-def test_a_build_with_an_older_catalogue_is_put_right(project: Project) -> None:
+def test_a_build_with_an_older_catalog_is_put_right(project: Project) -> None:
     """Plays that were matched with songs of before, after others with later ones, as a build
     that began earlier may do it, are matched again by the next build."""
     project.load()
