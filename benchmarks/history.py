@@ -2,7 +2,8 @@
 
     python benchmarks/history.py sparkify.duckdb 720 100000 20000
 
-The raw rows are those that generate.py writes; their files are in the ledger by name alone.
+The project has loaded a file for each of the days, by the names that generate.py gives them. It
+keeps the files in its ledger, and gets the rows that generate.py writes for so many events a day.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import sys
 
 import duckdb
-from generate import events_of_days
+from generate import FIRST_DAY, events_of_days
 
 
 def main(database: str, days: str, events: str, songs: str) -> None:
-    """Adds days 1 to DAYS to a warehouse that has loaded day 0."""
+    """Has days 0 to DAYS - 1 in place of the events that a warehouse has loaded."""
     with duckdb.connect(database) as connection:
         connection.execute("set enable_progress_bar = false")
         (columns,) = connection.execute(
@@ -24,13 +25,15 @@ def main(database: str, days: str, events: str, songs: str) -> None:
             where table_name = 'staging_events' and column_name <> 'loaded_at'
             """
         ).fetchone()
-        rows = events_of_days(1, int(days), int(events), int(songs))
+        rows = events_of_days(0, int(days), int(events), int(songs))
         connection.execute(
             f"""
+            delete from sparkify_raw.staging_events;
             insert into sparkify_raw.staging_events ({columns}, loaded_at)
             select {columns}, make_timestamp((ts // 86400000 + 1) * 86400000000) as loaded_at
             from (select * replace (nullif("userId", '') as "userId") from ({rows}));
 
+            delete from sparkify_raw.loads where source_table = 'staging_events';
             insert into sparkify_raw.loads by name
             select
                 100 + row_number() over (order by loaded_at) as load_id,
@@ -40,12 +43,18 @@ def main(database: str, days: str, events: str, songs: str) -> None:
                 0 as rejected_count,
                 loaded_at
             from sparkify_raw.staging_events
-            where loaded_at < (select max(loaded_at) from sparkify_raw.loads)
             group by loaded_at;
 
-            insert into sparkify_raw.loaded_files by name
-            select source_table, loaded_at || '.json' as file_name, load_id, loaded_at
-            from sparkify_raw.loads where load_id > 100;
+            update sparkify_raw.loaded_files as files
+            set load_id = loads.load_id, loaded_at = loads.loaded_at
+            from sparkify_raw.loads as loads
+            where
+                files.source_table = loads.source_table
+                and loads.source_table = 'staging_events'
+                and loads.loaded_at = make_timestamp(86400000000 * (
+                    {FIRST_DAY} + 1
+                    + cast(regexp_extract(files.file_name, '([0-9]+)-events', 1) as bigint)
+                ));
             """
         )
 

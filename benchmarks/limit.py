@@ -12,16 +12,21 @@ from pathlib import Path
 
 import duckdb
 
+HERE = Path(__file__).parent
+
 
 def main(folder: str, database: str) -> None:
-    """Prints {"load": seconds, "star": seconds}."""
-    phases = Path(__file__).with_name("limit.sql").read_text().split("-- phase: ")[1:]
+    """Prints {"load": seconds, "models": seconds}."""
+    phases = (HERE / "limit.sql").read_text().split("-- phase: ")[1:]
     paths = {
-        name: f"{folder}/{kind}/*.json"
-        for name, kind in (("$events", "log_data"), ("$songs", "song_data"))
+        "$events": f"{folder}/log_data/**/*.json*",
+        "$songs": f"{folder}/song_data/**/*.json*",
+        "$states": f"{HERE.parent}/seeds/us_states.csv",
+        "$patterns": f"{HERE.parent}/seeds/user_agent_patterns.csv",
     }
     seconds = {}
     with duckdb.connect(database) as connection:
+        connection.execute("set enable_progress_bar = false")
         for phase in phases:
             name, _, sql = phase.partition("\n")
             for parameter, path in paths.items():

@@ -7,41 +7,64 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import ROOT, Project, clean_environment
+from .conftest import MARTS, ROOT, Project, clean_environment
 
 BENCHMARKS = ROOT / "benchmarks"
 
 
-def run(*command: str) -> str:
-    """What a script of the benchmarks prints."""
-    done = subprocess.run(
+def start(*command: str) -> subprocess.CompletedProcess[str]:
+    """Runs a script of the benchmarks to its end."""
+    return subprocess.run(
         [sys.executable, *command],
         cwd=BENCHMARKS,
         env=clean_environment(),
         capture_output=True,
         text=True,
     )
+
+
+def run(*command: str) -> str:
+    """What a script of the benchmarks prints."""
+    done = start(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_the_limit_makes_the_same_star(new_project: Callable[..., Project], tmp_path: Path) -> None:
-    """And a play more is noticed."""
-    project, limit = new_project("local"), tmp_path / "limit.duckdb"
-    sizes = ("--events", "3000", "--songs", "50", "--days", "3", "--song-files", "2")
-    run("generate.py", str(project.folder / "input"), *sizes)
+def compared(project: Project, limit: Path) -> dict[str, int]:
+    """The rows of each mart, once the limit is run on the project's input, too."""
     project.load()
     project.dbt("run")
     run("limit.py", str(project.folder / "input"), str(limit))
-    compare = ("compare.py", str(project.database), str(limit))
-    assert "fct_songplays 2580" in run(*compare).replace(",", "")
+    lines = run("compare.py", str(project.database), str(limit)).replace(",", "").splitlines()
+    return {mart: int(rows) for mart, rows in (line.split() for line in lines)}
 
-    project.execute("insert into fct_songplays select * from fct_songplays limit 1")
-    done = subprocess.run(
-        [sys.executable, *compare], cwd=BENCHMARKS, capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert "1 rows of fct_songplays are in ours alone" in done.stderr
+
+def test_the_limit_makes_the_same_marts(
+    new_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    """And a row more of any mart is noticed, and a column more."""
+    project, limit = new_project("local"), tmp_path / "limit.duckdb"
+    sizes = ("--events", "3000", "--songs", "50", "--days", "3", "--song-files", "2")
+    run("generate.py", str(project.folder / "input"), *sizes)
+    rows = compared(project, limit)
+    assert rows.keys() == MARTS.keys()
+    assert rows["fct_songplays"] == 2580
+    assert all(rows.values())
+
+    compare = ("compare.py", str(project.database), str(limit))
+    for mart in reversed(rows):  # the first that differs is told
+        project.execute(f"insert into {mart} select * from {mart} limit 1")
+        done = start(*compare)
+        assert done.returncode == 1
+        assert f"1 rows of {mart} are in ours alone" in done.stderr
+    project.execute("alter table fct_songplays add column more integer")
+    assert "fct_songplays has other columns" in start(*compare).stderr
+
+
+def test_the_limit_follows_the_rules(new_project: Callable[..., Project], tmp_path: Path) -> None:
+    """On the sample, which has what real input is odd in."""
+    project = new_project("local", ROOT / "sample_data")
+    assert all(compared(project, tmp_path / "limit.duckdb").values())
 
 
 def test_a_small_run(tmp_path: Path) -> None:
