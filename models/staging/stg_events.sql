@@ -9,20 +9,6 @@ source as (
 
 ),
 
-unquoted as (
-
-    select
-        *,
-        case
-            when useragent like '"%"'
-                then substring(useragent, 2, length(useragent) - 2)
-            else useragent
-        end as unquoted_useragent
-
-    from source
-
-),
-
 renamed as (
 
     select
@@ -38,7 +24,7 @@ renamed as (
         {{ blank_to_null('level') }} as level,
         {{ blank_to_null('location') }} as location,
         {{ epoch_ms_to_timestamp('registration') }} as registered_at,
-        {{ blank_to_null('unquoted_useragent') }} as user_agent,
+        {{ blank_to_null(unquote('useragent')) }} as user_agent,
 
         -- request
         page,
@@ -56,7 +42,7 @@ renamed as (
         {{ epoch_ms_to_timestamp('ts') }} as event_at,
         loaded_at
 
-    from unquoted
+    from source
 
 ),
 

@@ -68,10 +68,8 @@ MORE_TESTS = {
 BY_FILE: dict[str, list[tuple[str, str]]] = {
     "models/staging/stg_events.sql": [
         ("    where ts between {{ epoch_ms_limits() | join(' and ') }}\n", ""),
-        ("""like '"%"'""", """like '"%'"""),
-        ("""like '"%"'""", """like '%"'"""),
-        ("length(useragent) - 2", "length(useragent) - 1"),
-        ("blank_to_null('unquoted_useragent')", "blank_to_null('useragent')"),
+        ("blank_to_null(unquote('useragent'))", "blank_to_null('useragent')"),
+        ("blank_to_null(unquote('useragent'))", "unquote('useragent')"),
         ("            cast(user_id as varchar(20))\n            || '|' || ", "            "),
         ("            || '|' || cast(session_id as varchar(20))\n", ""),
         ("            || '|' || cast(item_in_session as varchar(20))\n", ""),
@@ -452,6 +450,11 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ),
     ],
     "macros/blank_to_null.sql": [("trim(both ' ' from {{ column }}) <> ''", "{{ column }} <> ''")],
+    "macros/unquote.sql": [
+        ("'^\"(.*)\"$'", "'^\"(.*)\"'"),
+        ("'^\"(.*)\"$'", "'\"(.*)\"$'"),
+        (", 's')", ")"),
+    ],
     "macros/comparable_name.sql": [
         ("lower(trim(both ' ' from {{ column }}))", "lower({{ column }})"),
         ("lower(trim(both ' ' from {{ column }}))", "trim(both ' ' from {{ column }})"),
