@@ -21,8 +21,8 @@ HEADER = re.compile(
 )
 
 
-# Those that the README gives to start from, in its order.
-README_QUERIES = (
+# Those that docs/querying.md gives to start from, in its order.
+QUERIES_TO_START_FROM = (
     "most_played_songs",
     "most_played_songs_of_paid_users_in_the_west",
     "listeners_by_day",
@@ -63,16 +63,16 @@ def test_analyses_answer_as_expected(
         expected = getattr(expected_answers, name)(star)
         assert expected, name
         assert rows == expected, name
-    queries = re.findall(r"```sql\n(.*?);\n```", (ROOT / "README.md").read_text(), re.DOTALL)
-    for name, query in zip(README_QUERIES, queries, strict=True):
+    queries = re.findall(r"```sql\n(.*?);\n```", (ROOT / "docs" / "querying.md").read_text(), re.DOTALL)
+    for name, query in zip(QUERIES_TO_START_FROM, queries, strict=True):
         assert answer(project, query) == getattr(expected_answers, name)(star), name
 
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_an_analysis_opens_with_its_question(name: str) -> None:
-    """Then come the grain of its rows and what to beware of; and the README lists it."""
+    """Then come the grain of its rows and what to beware of; and docs/querying.md lists it."""
     assert HEADER.match((ROOT / "analyses" / f"{name}.sql").read_text())
-    assert f"analyses/{name}.sql" in (ROOT / "README.md").read_text()
+    assert f"analyses/{name}.sql" in (ROOT / "docs" / "querying.md").read_text()
 
 
 def test_there_are_analyses() -> None:
