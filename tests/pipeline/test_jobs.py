@@ -66,11 +66,11 @@ def test_every_night_is_the_same() -> None:
     steps = cloud_jobs()["nightly"]["execute_steps"]
     commands = ["python load_staging.py", *steps]
     assert [each for each in workflow_commands("nightly.yml") if each in commands] == commands
-    nightly = (ROOT / "docs" / "production.md").read_text().split("## 6. ")[1].split("## 7. ")[0]
-    cron = re.search(r"^exec 9>.*?^```", nightly, re.MULTILINE | re.DOTALL)
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    cron = re.search(r"^exec 9>.*?^```", operations, re.MULTILINE | re.DOTALL)
     assert cron
     assert [line for line in cron[0].splitlines() if line in commands] == commands
-    airflow = re.findall(r'bash_command="\.venv/bin/([^"]*)"', nightly)
+    airflow = re.findall(r'bash_command="\.venv/bin/([^"]*)"', operations)
     assert airflow == commands
 
 
@@ -82,8 +82,8 @@ def test_the_credentials_of_the_night_last() -> None:
     assert assumed["role-duration-seconds"] == seconds
     profiles = yaml.safe_load((ROOT / "profiles.yml.example").read_text())
     assert seconds > profiles["sparkify"]["outputs"]["redshift_iam_role"]["connect_timeout"]
-    production = (ROOT / "docs" / "production.md").read_text()
-    assert f"--max-session-duration {seconds}\n" in production
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    assert f"--max-session-duration {seconds}\n" in operations
 
 
 def test_ci_runs_what_developers_run() -> None:

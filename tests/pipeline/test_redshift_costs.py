@@ -1,7 +1,7 @@
 """What loads and builds cost on Redshift, in what can be counted without one.
 
 Each statement is a round trip to the cluster, each file of a COPY a request to S3. Who raises a
-bound below knows why, and docs/production.md tells it.
+bound below says why in docs/design.md.
 """
 
 from __future__ import annotations
