@@ -1,4 +1,4 @@
--- Question: how many plays are of songs and artists in the catalog?
+-- Question: how many plays are of songs in the catalog?
 -- One row per ISO week with a play.
 -- Caveats: the catalog is the current one, also for earlier weeks.
 

@@ -1,5 +1,5 @@
--- Question: how many users listen each day, and how many plays are by paid
--- users?
+-- Question: how many people listen on a day, and how many of the plays are
+-- paid?
 -- One row per day (UTC) with a play.
 -- Caveats: the first and the last day of the data may be incomplete.
 

@@ -1,4 +1,4 @@
--- Question: which artists are played most?
+-- Question: which artists are played most, ever?
 -- One row per artist, at most 20.
 -- Caveats: an artist who is not in the catalog counts once per name, so one
 -- with a guest counts separately.

@@ -1,4 +1,4 @@
--- Question: which songs are played most?
+-- Question: which songs are played most, ever?
 -- One row per song, at most 20.
 -- Caveats: songs that are not in the catalog are identified by title and artist
 -- name, so versions of different lengths count as one.

@@ -1,4 +1,4 @@
--- Question: on which devices and with which browsers do users listen?
+-- Question: on which devices and in which browsers do people listen?
 -- One row per device class, operating system and browser.
 -- Caveats: user agents need not be truthful. Unknown stands for one that is
 -- missing or not recognized.

@@ -1,4 +1,4 @@
--- Question: when do users listen?
+-- Question: when do people listen?
 -- One row per weekday (0 is Sunday) and hour of the day, also without plays.
 -- Caveats: hours are UTC, not the listener's. A weekday that occurs more often
 -- in the data has more plays; plays_per_hour allows for that.

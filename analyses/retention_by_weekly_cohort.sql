@@ -1,5 +1,5 @@
--- Question: of the users who first listened in a given week, how many still
--- listen weeks later?
+-- Question: of those who first listened in a week, how many still do weeks
+-- later?
 -- One row per cohort (the ISO week of the first play) and week with a play by
 -- one of its users; week 0 is that of the first play.
 -- Caveats: users who listened before the data begins are in the first cohort.

@@ -1,4 +1,4 @@
--- Question: do errors drive users out of their sessions?
+-- Question: do errors end sessions early?
 -- One row per kind of session, with an error and without.
 -- Caveats: few sessions have an error, and long ones are more likely to.
 
