@@ -81,7 +81,7 @@ inferred_artists as (
 
     inner join heard_songs on song_matches.match_key = heard_songs.match_key
 
-    where song_matches.artist_id not in (select artist_id from places)
+    where song_matches.artist_id not in (select places.artist_id from places)
 
     group by song_matches.artist_id
 
