@@ -1,8 +1,8 @@
--- Question: which artists gain most plays from one week to the next?
+-- Question: which artists gain the most plays from one week to the next?
 -- One row per artist with more plays in the last seven days of the data than in
--- the seven before, the first 20.
--- Caveats: days are UTC and end with the day of the last play. If the data has
--- fewer than 14 days, all rise.
+-- the seven before, at most 20.
+-- Caveats: days are UTC, and the last one is that of the last play. With less
+-- than 14 days of data, all artists rise.
 
 with
 

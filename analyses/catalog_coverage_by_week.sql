@@ -1,6 +1,6 @@
--- Question: how many of the plays are of songs that the catalog has?
--- One row per ISO week that has a play.
--- Caveats: by the catalog as it is now, whenever its songs came to it.
+-- Question: how many plays are of songs in the catalog?
+-- One row per ISO week with a play.
+-- Caveats: the catalog is the current one, also for earlier weeks.
 
 with
 

@@ -1,8 +1,7 @@
 -- Question: how many users go from free to paid, and how many back?
--- One row per ISO week in which somebody changed.
+-- One row per ISO week with a change.
 -- Caveats: a change counts when the log first shows the new level, which may be
--- some time after it was paid for. What a user was before the data begins is
--- not known.
+-- some time after the payment. Changes before the data begins are unknown.
 
 with
 

@@ -1,6 +1,6 @@
 -- Question: how many people listen on a day, and how many of the plays are
 -- paid?
--- One row per day (UTC) that has a play.
+-- One row per day (UTC) with a play.
 -- Caveats: the first and the last day of the data may be incomplete.
 
 with

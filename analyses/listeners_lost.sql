@@ -1,6 +1,7 @@
--- Question: who has stopped to listen?
--- One row per user without a play in the last seven days of the data.
--- Caveats: days are UTC and end with the day of the last play. Some come back.
+-- Question: who has stopped listening?
+-- One row per user with plays, but none in the last seven days of the data.
+-- Caveats: days are UTC, and the last one is that of the last play. Some users
+-- come back.
 
 with
 

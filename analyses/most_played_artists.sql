@@ -1,7 +1,7 @@
 -- Question: which artists are played most, ever?
--- One row per artist, the first 20.
--- Caveats: an artist under several names that the catalog lacks, such as one
--- with a guest, is several.
+-- One row per artist, at most 20.
+-- Caveats: an artist who is not in the catalog counts once per name, so one
+-- with a guest counts separately.
 
 with
 

@@ -1,8 +1,8 @@
 -- Question: which artists are played most in each region of the USA?
--- One row per region and artist, the first 5 of each region.
--- Caveats: the region is where the user was at the time of the play, by the
--- first state of the metro area; plays with no location, or one not understood,
--- are of region Unknown.
+-- One row per region and artist, at most 5 per region.
+-- Caveats: the region is that of the first state of the user's metro area at
+-- the time of the play. Plays without a recognized location count for region
+-- Unknown.
 
 with
 

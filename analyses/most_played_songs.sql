@@ -1,7 +1,7 @@
 -- Question: which songs are played most, ever?
--- One row per song, the first 20.
--- Caveats: a song that the catalog lacks is told by title and artist name
--- alone, so its versions of different lengths are one.
+-- One row per song, at most 20.
+-- Caveats: songs that are not in the catalog are identified by title and artist
+-- name, so versions of different lengths count as one.
 
 with
 

@@ -1,5 +1,5 @@
 -- Question: which songs do free and paid users play most?
--- One row per level and song, the first 10 of each level.
+-- One row per level and song, at most 10 per level.
 -- Caveats: the level is the one at the time of the play. Paid users play more,
 -- so compare ranks, not counts.
 

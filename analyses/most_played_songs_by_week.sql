@@ -1,6 +1,6 @@
 -- Question: which songs are played most in each week?
--- One row per ISO week and song, the first 5 of each week.
--- Caveats: weeks begin on Monday (UTC); the first and the last week of the data
+-- One row per ISO week and song, at most 5 per week.
+-- Caveats: weeks begin on Monday (UTC). The first and the last week of the data
 -- may be incomplete.
 
 with

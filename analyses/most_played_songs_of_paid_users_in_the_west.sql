@@ -1,9 +1,9 @@
 -- Question: which songs did paid users in the West play most in the last week
 -- of the data?
--- One row per song, the first 10.
+-- One row per song, at most 10.
 -- Caveats: the last week is the seven days (UTC) that end with the day of the
--- last play. Level and region are those at the time of the play. Another
--- region, level or number of days is a change of one line.
+-- last play. Level and region are those at the time of the play. Region, level
+-- and number of days are set in one line each.
 
 with
 

@@ -1,7 +1,7 @@
--- Question: on which devices and with which browsers do people listen?
+-- Question: on which devices and in which browsers do people listen?
 -- One row per device class, operating system and browser.
--- Caveats: as the user agent says, which need not be true; Unknown if it is
--- missing or not understood.
+-- Caveats: user agents need not be truthful. Unknown stands for one that is
+-- missing or not recognized.
 
 with
 

@@ -1,8 +1,7 @@
 -- Question: when do people listen?
--- One row per weekday (0 is Sunday) and hour of the day, those without plays
--- too.
--- Caveats: hours are UTC, not the listener's. Weekdays that the data has more
--- often have more plays: plays_per_hour is per hour of the calendar.
+-- One row per weekday (0 is Sunday) and hour of the day, also without plays.
+-- Caveats: hours are UTC, not the listener's. A weekday that occurs more often
+-- in the data has more plays; plays_per_hour allows for that.
 
 with
 

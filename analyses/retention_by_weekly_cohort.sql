@@ -1,8 +1,8 @@
 -- Question: of those who first listened in a week, how many still do weeks
 -- later?
--- One row per cohort (the ISO week of the first play) and week in which any of
--- it listened; week 0 is the cohort's own.
--- Caveats: users who listened before the data begins are in its first cohort.
+-- One row per cohort (the ISO week of the first play) and week with a play by
+-- one of its users; week 0 is that of the first play.
+-- Caveats: users who listened before the data begins are in the first cohort.
 -- The last week may be incomplete.
 
 with

@@ -1,7 +1,7 @@
 -- Question: how long are the sessions of free and of paid users?
--- One row per level at the session's start.
--- Caveats: a session ends with its last event, so what was played then is not
--- in its length, and a session of one event has none.
+-- One row per level at the start of the session.
+-- Caveats: a session ends at its last event, so its last song does not count,
+-- and a session of one event has length 0.
 
 with
 

@@ -1,6 +1,6 @@
--- Question: do errors drive users out of their sessions?
--- One row per whether the session had an error.
--- Caveats: few sessions have one, and long sessions have more occasion for it.
+-- Question: do errors end sessions early?
+-- One row per kind of session, with an error and without.
+-- Caveats: few sessions have an error, and long ones are more likely to.
 
 with
 

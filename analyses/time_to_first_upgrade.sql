@@ -1,6 +1,6 @@
 -- Question: how long and how much do users listen for free before they pay?
--- One row per user whose level went from free to paid, at the first time.
--- Caveats: counted from the user's first event in the data, not from
+-- One row per user whose level changed from free to paid, at the first change.
+-- Caveats: the time starts at the user's first event in the data, not at
 -- registration.
 
 with

@@ -1,4 +1,4 @@
--- On Redshift an event lies with the others of its user, in the order of time.
+-- On Redshift the events of one user lie together, in order of time.
 {{
     config(
         materialized='incremental',

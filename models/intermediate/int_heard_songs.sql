@@ -1,4 +1,4 @@
--- On Redshift every node has all of it: it is small, and joined by plays.
+-- On Redshift every node holds a copy: the table is small, and plays join it.
 {{
     config(
         materialized='incremental',
@@ -26,7 +26,7 @@ plays as (
 ),
 
 {% if is_incremental() %}
--- What the events that came again had said before.
+-- The songs of earlier versions of the new events.
 former_keys as (
 
     select
@@ -73,7 +73,7 @@ unheard_songs as (
 ),
 {% endif %}
 
--- A song that is known already is written again, for its newer loaded_at.
+-- A known song is written again, with its newer loaded_at.
 heard_songs as (
 
     select

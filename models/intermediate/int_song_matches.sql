@@ -1,4 +1,4 @@
--- On Redshift every node has all of it: it is small, and joined by plays.
+-- On Redshift every node holds a copy: the table is small, and plays join it.
 {{
     config(
         materialized='incremental',
@@ -8,14 +8,14 @@
     )
 }}
 
--- All are matched again once the catalog has changed, or if some have none.
+-- All songs are matched again if the catalog has changed or some had none.
 {% set is_for_new_songs = is_incremental() and not has_newer(
     ref('int_songs'), 'loaded_at', than='catalog_loaded_at'
 ) %}
 
 with
 
--- None if it is older than what others were matched with, as of a slow build.
+-- No row if another build has already matched with a newer catalog.
 catalog as (
 
     select max(loaded_at) as loaded_at from {{ ref('int_songs') }}
@@ -34,7 +34,7 @@ heard_songs as (
 
 ),
 
--- Several artists can bear one name: most songs under it, then smallest id.
+-- Several artists can share a name: most songs under it, then smallest id.
 artist_names as (
 
     select

@@ -1,4 +1,4 @@
--- On Redshift it lies by the key that plays are matched by, in its order.
+-- On Redshift distributed and sorted by the key that plays are matched on.
 {{ config(dist='song_key', sort='song_key') }}
 
 with

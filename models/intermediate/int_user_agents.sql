@@ -1,4 +1,4 @@
--- On Redshift every node has all of it: it is small.
+-- On Redshift every node holds a copy: the table is small.
 {{
     config(
         materialized='incremental',
@@ -8,8 +8,8 @@
     )
 }}
 
--- Built after the events that plays are made of, so that a load in between
--- leaves none without.
+-- Built after int_events: otherwise a load in between could bring plays whose
+-- user agent is missing here.
 -- depends_on: {{ ref('int_events') }}
 
 with
@@ -26,7 +26,7 @@ events as (
 
 ),
 
--- A text that is known already is written again, for its newer loaded_at.
+-- A known user agent is written again, with its newer loaded_at.
 user_agents as (
 
     select

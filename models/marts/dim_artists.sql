@@ -1,4 +1,4 @@
--- On Redshift every node has all of it: it is small, and joined by plays.
+-- On Redshift every node holds a copy: the table is small, and plays join it.
 {{ config(dist='all', sort='artist_id') }}
 
 with
@@ -21,8 +21,8 @@ song_matches as (
 
 ),
 
--- The one that most songs carry, then the shortest, then the smallest. Hashed,
--- for Redshift takes names for equal that differ in blanks at the end.
+-- The most frequent name, then the shortest, then the smallest. Grouped by
+-- hash, since Redshift ignores trailing blanks when it compares.
 names as (
 
     select
@@ -42,7 +42,7 @@ names as (
 
 ),
 
--- Of one song: with location and coordinates first, then with location.
+-- From one song: one with location and coordinates, else one with a location.
 places as (
 
     select
@@ -66,7 +66,7 @@ places as (
 
 ),
 
--- Of several spellings the smallest.
+-- Of several spellings, the smallest.
 inferred_artists as (
 
     select
@@ -81,7 +81,7 @@ inferred_artists as (
 
     inner join heard_songs on song_matches.match_key = heard_songs.match_key
 
-    where song_matches.artist_id not in (select artist_id from places)
+    where song_matches.artist_id not in (select places.artist_id from places)
 
     group by song_matches.artist_id
 

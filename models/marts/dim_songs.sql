@@ -1,4 +1,4 @@
--- On Redshift a song lies with its plays, so that joining them moves nothing.
+-- On Redshift a song lies on the node of its plays, so that joins move no rows.
 {{ config(dist='song_id', sort='song_id') }}
 
 with
@@ -35,7 +35,7 @@ catalog_songs as (
 
 ),
 
--- Of several spellings the smallest, and the shortest length.
+-- Of several spellings, the smallest; of several lengths, the shortest.
 inferred_songs as (
 
     select

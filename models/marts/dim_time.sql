@@ -1,4 +1,4 @@
--- On Redshift every node has all of it: it is small.
+-- On Redshift every node holds a copy: the table is small.
 {{
     config(
         materialized='incremental',

@@ -1,4 +1,4 @@
--- On Redshift every node has all of it: it is small.
+-- On Redshift every node holds a copy: the table is small.
 {{ config(dist='all', sort='user_agent') }}
 
 with
@@ -15,7 +15,7 @@ patterns as (
 
 ),
 
--- What follows the token, without the blanks between.
+-- The version is what follows the token, without blanks in between.
 matches as (
 
     select

@@ -1,4 +1,4 @@
--- On Redshift every node has all of it: it is small.
+-- On Redshift every node holds a copy: the table is small.
 {{
     config(
         materialized='incremental',
@@ -14,8 +14,8 @@
 
 with
 
--- All since the first new event of anybody: one that comes late can split a
--- period, and what follows it tells until when.
+-- All events since the first new one of any user: a late event can split a
+-- period, and the events after it determine when the new period ends.
 events as (
 
     select * from {{ ref('int_events') }}
@@ -30,7 +30,7 @@ events as (
 
 ),
 
--- Of events at one moment the last one tells, as in dim_users.
+-- Of simultaneous events the last one counts, as in dim_users.
 levels as (
 
     select

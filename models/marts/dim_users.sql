@@ -1,4 +1,4 @@
--- On Redshift every node has all of it: it is small.
+-- On Redshift every node holds a copy: the table is small.
 {{
     config(
         materialized='incremental',
@@ -10,7 +10,6 @@
 
 with
 
--- The latest event tells.
 latest_events as (
 
     select

@@ -1,6 +1,5 @@
--- On Redshift a play lies with its song, the largest dimension, and in the
--- order of time, by which analysts narrow their questions and builds their
--- look-ups.
+-- On Redshift a play lies on the node of its song, the largest dimension, in
+-- order of time, which analysts and builds filter by.
 {{
     config(
         materialized='incremental',
@@ -13,8 +12,8 @@
     )
 }}
 
--- Whether earlier plays are of another song now, or were matched with a
--- catalog older than others'.
+-- Whether the match of earlier plays has changed, or was made with a catalog
+-- older than that of other plays.
 {% set has_other_matches = is_incremental() and has_newer(
     ref('int_song_matches'), 'matched_at', than='matched_at'
 ) %}
@@ -27,7 +26,7 @@ song_matches as (
 
 ),
 
--- Those that are matched: another build may know later ones already.
+-- Matched plays only: a concurrent build may have added newer ones.
 plays as (
 
     select * from {{ ref('int_events') }}

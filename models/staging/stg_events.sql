@@ -4,7 +4,7 @@ source as (
 
     select * from {{ source('sparkify', 'staging_events') }}
 
-    -- A test warns of others.
+    -- assert_events_have_a_time warns of the others.
     where ts between {{ epoch_ms_limits() | join(' and ') }}
 
 ),

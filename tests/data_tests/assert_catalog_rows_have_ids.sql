@@ -1,5 +1,5 @@
--- A row of the catalog without song_id or artist_id is left out of the star,
--- which nobody should have to find out alone.
+-- The star leaves out rows of the catalog without song_id or artist_id, which
+-- nobody would notice otherwise.
 {{ config(severity='warn') }}
 
 select

@@ -1,6 +1,6 @@
--- An event whose ts is no time since 2000 is left out of the star, and a user
--- whose registration is none has no registered_at. A row for each kind of them.
--- Both engines skip the blocks in which none is.
+-- An event with an impossible ts is left out of the star, and a user with an
+-- impossible registration has no registered_at. One row per column and kind of
+-- mistake. Both engines skip blocks without any.
 {{ config(severity='warn', fail_calc='coalesce(sum(event_count), 0)') }}
 
 {% set first_ms, last_ms = epoch_ms_limits() %}

@@ -1,5 +1,5 @@
--- The periods of a user neither overlap nor leave a gap where somebody plays: a
--- join by time counts each play once.
+-- The periods of a user neither overlap nor leave out a play, so that a join by
+-- time counts each play once.
 {{ config(tags='weekly') }}
 
 select

@@ -1,5 +1,5 @@
--- No play is lost on its way from the logs to the fact, whether or not the
--- catalog knows its song.
+-- No play is lost between the logs and the fact, whether or not its song is in
+-- the catalog.
 {{ config(tags='weekly') }}
 
 with

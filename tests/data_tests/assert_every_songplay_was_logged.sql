@@ -1,5 +1,5 @@
--- The fact holds nothing that the logs do not: a play whose event is gone from
--- the raw table means that it was replaced and the fact was not rebuilt.
+-- Every row of the fact has its event in the raw table. Otherwise the raw table
+-- was replaced and the fact was not rebuilt.
 {{ config(tags='weekly') }}
 
 with

@@ -1,5 +1,5 @@
--- An inferred artist is there for plays. One without plays was not removed when
--- the catalog took them over, or when its event was corrected.
+-- An inferred artist exists for its plays. One without plays should have been
+-- removed when the catalog got the artist, or when its events were corrected.
 {{ config(tags='weekly') }}
 
 select artists.artist_id

@@ -1,5 +1,5 @@
--- An inferred song is there for its plays. One without plays was not removed
--- when the catalog took them over, or when its event was corrected.
+-- An inferred song exists for its plays. One without plays should have been
+-- removed when the catalog got the song, or when its events were corrected.
 {{ config(tags='weekly') }}
 
 select songs.song_id

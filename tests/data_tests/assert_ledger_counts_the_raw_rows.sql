@@ -1,5 +1,5 @@
--- The raw tables hold what the ledger says, load by load: rows that were
--- deleted or inserted by hand would make it untrue.
+-- Each load has as many rows in its raw table as the ledger says. Otherwise
+-- rows were deleted or inserted by hand.
 {{ config(tags='weekly') }}
 
 with

@@ -1,5 +1,5 @@
--- A level or gender that dbt_project.yml does not list is kept as it is. Who
--- compares with the ones that are listed should know that there is another.
+-- A level or gender that dbt_project.yml does not list is kept, but queries
+-- that compare with the listed values miss it.
 {{ config(severity='warn', fail_calc='coalesce(sum(event_count), 0)') }}
 
 {% set is_new = 'loaded_at > '

@@ -1,4 +1,4 @@
--- The raw tables hold what the ledger says, as far as the latest loads go.
+-- Each recent load has as many rows in its raw table as the ledger says.
 {% set is_new = 'loaded_at > '
     ~ watermark('loaded_at', source('ledger', 'loads'), days_before=3) %}
 

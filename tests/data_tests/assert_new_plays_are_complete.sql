@@ -1,5 +1,5 @@
--- What each play has in the logs, hardly any of those loaded lately lacks. Once
--- more than one in twenty does, the key may have another name.
+-- Nearly every recent play has each of these values. If more than one in twenty
+-- lacks one, the logs may have renamed the key.
 {{ config(severity='warn') }}
 
 {% set is_new = 'loaded_at > '

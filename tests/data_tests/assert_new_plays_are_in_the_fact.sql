@@ -1,11 +1,11 @@
--- What was logged lately is in the fact, once and as loaded last: no play is
--- lost, and a look-up that missed an earlier version would leave two.
+-- Every recent play is in the fact once, in the version loaded last: no play is
+-- lost, and no earlier version is left beside it.
 {% set is_new = 'loaded_at > '
     ~ watermark('loaded_at', ref('fct_songplays'), days_before=3) %}
 
 with
 
--- What is new is later than all versions before it.
+-- A new version is later than all earlier ones, so those need not be read.
 latest_events as (
 
     select

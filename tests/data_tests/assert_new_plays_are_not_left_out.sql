@@ -1,5 +1,5 @@
--- A play loaded lately without a user, or on another page than NextSong, is in
--- the raw table alone: a key or a page may have another name in the logs.
+-- The star leaves out plays without a user and songs on other pages. If recent
+-- ones turn up, the logs may have renamed a key or a page.
 {{ config(severity='warn', fail_calc='coalesce(sum(play_count), 0)') }}
 
 {% set is_new = 'loaded_at > '

@@ -1,6 +1,5 @@
--- An inner join with the dimensions loses none of the plays loaded lately, and
--- counts each for the artist of its song. Location and user agent may be
--- missing in the log.
+-- An inner join with the dimensions loses no recent play, and a play and its
+-- song have the same artist. Only location and user agent may be null.
 {% set is_new = 'loaded_at > '
     ~ watermark('loaded_at', ref('fct_songplays'), days_before=3) %}
 

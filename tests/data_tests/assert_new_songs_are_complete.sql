@@ -1,5 +1,5 @@
--- What each song has in the catalog, hardly any of those loaded lately lacks.
--- Once more than one in twenty does, the key may have another name.
+-- Nearly every recent song has each of these values. If more than one in twenty
+-- lacks one, the catalog may have renamed the key.
 {{ config(severity='warn') }}
 
 {% set is_new = 'loaded_at > '

@@ -1,5 +1,5 @@
--- New browsers come up. Once more than one in twenty events loaded lately has a
--- user agent that user_agent_patterns does not tell, it lacks some.
+-- New browsers appear. If more than one in twenty recent events has an
+-- unrecognized user agent, user_agent_patterns needs more patterns.
 {{ config(severity='warn') }}
 
 with

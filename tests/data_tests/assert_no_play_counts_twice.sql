@@ -1,5 +1,5 @@
--- Neither an event loaded twice nor a song that the catalog has twice makes
--- two plays of one. Told by what an event is known by, not by its hash.
+-- Neither an event that is loaded twice nor a song that the catalog has twice
+-- doubles a play. Compares the columns behind the hash, not the hash.
 {{ config(tags='weekly') }}
 
 select

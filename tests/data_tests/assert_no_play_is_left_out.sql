@@ -1,5 +1,4 @@
--- A play without a user, or on another page than NextSong, is in the raw table
--- alone.
+-- The star leaves out plays without a user and songs on other pages.
 {{
     config(
         severity='warn',

@@ -1,5 +1,5 @@
--- Rows that `load_staging.py --max-errors` let pass are missing in the star,
--- until their file is put right and loaded again with --reload.
+-- The star lacks the rows that `load_staging.py --max-errors` kept aside, until
+-- their file is corrected and loaded again with --reload.
 {{ config(severity='warn') }}
 
 select
@@ -13,7 +13,7 @@ from {{ source('ledger', 'rejected_rows') }}
 
 union all
 
--- The ledger of an earlier version does not say whether there are any.
+-- Loads by an earlier version of the loader, which did not count them.
 select
     load_id,
     source_table,

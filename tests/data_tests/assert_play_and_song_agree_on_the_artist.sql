@@ -1,5 +1,5 @@
--- An analyst who counts plays by artist gets the same from the fact's artist_id
--- as by way of the song.
+-- Counting plays by artist gives the same result by the fact's artist_id as by
+-- that of the song.
 {{ config(tags='weekly') }}
 
 select

@@ -1,5 +1,4 @@
--- Plays counted by session are those of the fact: none is missing, and none
--- counts twice.
+-- Each session counts exactly the plays that the fact has for it.
 {{ config(tags='weekly') }}
 
 with

@@ -1,5 +1,4 @@
--- A user's level is the same whether it is asked for as of the latest event or
--- as of the current period, of which each user has one.
+-- Each user has one current period, and its level is the user's level.
 {{ config(tags='weekly') }}
 
 select

@@ -210,7 +210,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("coalesce(names.name, 'Unknown')", "names.name"),
         ("    left join names", "    inner join names"),
         ("min(heard_songs.artist_name)", "max(heard_songs.artist_name)"),
-        ("    where song_matches.artist_id not in (select artist_id from places)\n", ""),
+        ("    where song_matches.artist_id not in (select places.artist_id from places)\n", ""),
     ],
     "models/marts/dim_locations.sql": [
         ("            and split_locations.metro_area <> ''\n", ""),

@@ -53,4 +53,4 @@ def test_the_unit_tests_know_the_column(local_project: Project) -> None:
     local_project.load()
     built = local_project.run("dbt", "build")
     assert built.code == 0, built.text
-    assert "an_event_is_known_by" in built.text
+    assert "an_event_is_identified_by" in built.text

@@ -1,6 +1,5 @@
 {#
-    None of the columns is null in any row. For tables that cannot declare them NOT NULL,
-    which both engines enforce.
+    None of the columns has a null. For columns that cannot be declared NOT NULL.
 #}
 {% test no_nulls(model, columns) %}
 

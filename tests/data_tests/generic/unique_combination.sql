@@ -1,4 +1,4 @@
-{# Several columns together tell the rows apart. #}
+{# No two rows have the same values in all of the columns. #}
 {% test unique_combination(model, columns) %}
 
 select
