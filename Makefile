@@ -28,13 +28,13 @@ run: .venv/local profiles.yml ## Load and build: by default the sample, on DuckD
 	$(BIN)/dbt build
 	@echo 'The star is built. "make ask" lists questions to ask it, "make docs" shows its tables.'
 
-ask: .venv/local profiles.yml ## Answer a question of analyses/, as in: make ask Q=listeners_lost
-	@if [ -f 'analyses/$(Q).sql' ]; then \
-		$(BIN)/dbt --quiet show --select '$(Q)' --limit -1; \
+ask: .venv/local profiles.yml ## Answer a question of analyses/, as in: make ask ANALYSIS=listeners_lost
+	@if [ -f 'analyses/$(ANALYSIS).sql' ]; then \
+		$(BIN)/dbt --quiet show --select '$(ANALYSIS)' --limit -1; \
 	else \
-		echo 'Name one of these questions, as in: make ask Q=listeners_lost'; \
+		echo 'Name one of these questions, as in: make ask ANALYSIS=listeners_lost'; \
 		ls analyses | sed -n 's/\(.*\)\.sql$$/    \1/p'; \
-		[ -z '$(Q)' ]; \
+		[ -z '$(ANALYSIS)' ]; \
 	fi
 
 docs: .venv/local profiles.yml ## Write the documentation to target/static_index.html, and serve it on port 8080
