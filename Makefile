@@ -39,7 +39,7 @@ ask: .venv/local profiles.yml ## Answer a question of analyses/, as in: make ask
 
 docs: .venv/local profiles.yml ## Write the documentation to target/static_index.html, and serve it on port 8080
 	@$(BIN)/python -c 'import socket; socket.socket().bind(("127.0.0.1", $(DOCS_PORT)))' 2> /dev/null \
-		|| { echo 'Port $(DOCS_PORT) is not free; name another: make docs PORT=8081'; exit 1; }
+		|| { echo 'Port $(DOCS_PORT) is not free; name another: make docs PORT=8081' >&2; exit 1; }
 	$(BIN)/dbt docs generate --static
 	$(BIN)/dbt docs serve --port $(DOCS_PORT)
 
@@ -51,13 +51,13 @@ lint: .venv/dev profiles.yml ## Check the style of code and documents, types, sp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
-	$(BIN)/rumdl check .
+	$(BIN)/rumdl check --no-cache .
 	$(SQLFLUFF) lint --processes 2 --disable-progress-bar
 
 format: .venv/dev profiles.yml ## Correct the style of code and documents where a tool can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/rumdl fmt .
+	$(BIN)/rumdl fmt --no-cache .
 	$(SQLFLUFF) fix --disable-progress-bar
 
 soak: .venv/dev profiles.yml ## Run the randomized tests with ten times as many cases
@@ -87,7 +87,7 @@ lock: .venv/dev ## Upgrade the packages in requirements/
 	$(LOCK) --upgrade benchmarks/peers/requirements.in -o benchmarks/peers/requirements.txt
 
 clean: ## Remove what the other targets created, except databases
-	rm -rf .venv target logs .pytest_cache .ruff_cache .mypy_cache .rumdl_cache
+	rm -rf .venv target logs .pytest_cache .ruff_cache .mypy_cache
 
 profiles.yml:
 	cp profiles.yml.example profiles.yml
