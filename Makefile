@@ -30,7 +30,8 @@ run: .venv/local profiles.yml ## Load and build: by default the sample, on DuckD
 
 ask: .venv/local profiles.yml ## Answer a question of analyses/, as in: make ask ANALYSIS=listeners_lost
 	@if [ -f 'analyses/$(ANALYSIS).sql' ]; then \
-		$(BIN)/dbt --quiet show --select '$(ANALYSIS)' --limit -1; \
+		$(BIN)/dbt --quiet show --select '$(ANALYSIS)' --limit -1 \
+			|| { echo 'If nothing is built yet, "make run" comes first.' >&2; exit 1; }; \
 	else \
 		echo 'Name one of these questions, as in: make ask ANALYSIS=listeners_lost'; \
 		ls analyses | sed -n 's/\(.*\)\.sql$$/    \1/p'; \
@@ -76,7 +77,7 @@ standin: .venv/dev ## Run a stand-in for Redshift, the sample in its S3, until C
 	$(BIN)/python -m tests.fake_redshift --upload sample_data
 
 audit: .venv/audit ## Look for known vulnerabilities in the packages of production
-	.venv/audit/bin/pip-audit --disable-pip --require-hashes --requirement requirements/production.txt
+	.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/production.txt
 
 lock: .venv/dev ## Upgrade the packages in requirements/
 	$(LOCK) pyproject.toml --upgrade --extra local --extra dev -o requirements/dev.txt
