@@ -1,81 +1,118 @@
-# Everything a developer or CI does. `make run` and `make test` need nothing but
-# Python 3.11 or later; they install what else they need into .venv.
+# What developers and CI run. `make run` and `make test` need nothing but a Python that
+# pyproject.toml allows; they install everything else into .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP := -m pip install --quiet --disable-pip-version-check --require-hashes -r
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-header
-SQLFLUFF := DBT_DUCKDB_PATH=:memory: DBT_TARGET_PATH=target/lint $(BIN)/sqlfluff
+# The warning ignored is about semaphores of multiprocessing, not about SQL.
+SQLFLUFF := DBT_DUCKDB_PATH=:memory: DBT_TARGET_PATH=target/lint \
+	PYTHONWARNINGS=ignore::UserWarning:multiprocessing.resource_tracker $(BIN)/sqlfluff
+DOCS_PORT = $(or $(PORT),8080)
+
+CHECK_PYTHON := import re, sys; \
+	allowed = re.search("requires-python.*", open("pyproject.toml").read()).group(); \
+	low, high = map(int, re.findall(r"3\.(\d+)", allowed)); \
+	low <= sys.version_info[1] < high or sys.exit( \
+		"Python %d.%d is not supported; 3.%d to 3.%d are: make run PYTHON=python3.%d" \
+		% (sys.version_info[0], sys.version_info[1], low, high - 1, high - 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak mutants bench bench-peers standin lint format docs lock clean
+.PHONY: help run ask docs test lint format soak mutants bench bench-peers standin audit lock clean
 
-help: ## Say what can be made
+help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-run: .venv/local profiles.yml ## Load and build, on DuckDB and the sample unless told otherwise
+run: .venv/local profiles.yml ## Load and build: by default the sample, on DuckDB
 	$(BIN)/python load_staging.py
 	$(BIN)/dbt build
+	@echo 'The star is built. "make ask" lists questions to ask it, "make docs" shows its tables.'
+
+ask: .venv/local profiles.yml ## Answer a question of analyses/, as in: make ask ANALYSIS=listeners_lost
+	@if [ -f 'analyses/$(ANALYSIS).sql' ]; then \
+		$(BIN)/dbt --quiet show --select '$(ANALYSIS)' --limit -1 \
+			|| { echo 'If nothing is built yet, "make run" comes first.' >&2; exit 1; }; \
+	else \
+		echo 'Name one of these questions, as in: make ask ANALYSIS=listeners_lost'; \
+		ls analyses | sed -n 's/\(.*\)\.sql$$/    \1/p'; \
+		[ -z '$(ANALYSIS)' ]; \
+	fi
+
+docs: .venv/local profiles.yml ## Write the documentation to target/static_index.html, and serve it on port 8080
+	@$(BIN)/python -c 'import socket; socket.socket().bind(("127.0.0.1", $(DOCS_PORT)))' 2> /dev/null \
+		|| { echo 'Port $(DOCS_PORT) is not free; name another: make docs PORT=8081' >&2; exit 1; }
+	$(BIN)/dbt docs generate --static
+	$(BIN)/dbt docs serve --port $(DOCS_PORT)
 
 test: .venv/dev .venv/jobs profiles.yml lint ## Run everything that CI checks
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-soak: .venv/dev profiles.yml ## Run the tests that try chance ten times as often as `make test` does
+lint: .venv/dev profiles.yml ## Check the style of code and documents, types, spelling and links
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/rumdl check --no-cache .
+	$(SQLFLUFF) lint --processes 2 --disable-progress-bar
+
+format: .venv/dev profiles.yml ## Correct the style of code and documents where a tool can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/rumdl fmt --no-cache .
+	$(SQLFLUFF) fix --disable-progress-bar
+
+soak: .venv/dev profiles.yml ## Run the randomized tests with ten times as many cases
 	SPARKIFY_SOAK=10 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m soak
 
-mutants: .venv/dev ## Make mistakes in a copy of the project, and see that a test notices each
+mutants: .venv/dev ## Put mistakes into a copy of the project: a test must notice each
 	$(BIN)/python -m tests.mutants.run
 
-bench: .venv/local profiles.yml ## Measure the project beside what DuckDB needs by itself
+bench: .venv/local profiles.yml ## Compare the project's speed with that of hand-written SQL
 	$(BIN)/python benchmarks/run.py
 
-bench-peers: .venv/local .venv/peers profiles.yml ## Measure dlt and PySpark (needs Java) on the same work
+bench-peers: .venv/local .venv/peers profiles.yml ## Compare it with dlt and PySpark (needs Java)
 	$(BIN)/python benchmarks/run.py --peers .venv/peers/bin/python
 
 standin: .venv/dev ## Run a stand-in for Redshift, the sample in its S3, until Ctrl-C
 	$(BIN)/python -m tests.fake_redshift --upload sample_data
 
-lint: .venv/dev profiles.yml ## Check the style of SQL and Python
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(SQLFLUFF) lint --processes 2 --disable-progress-bar
+audit: .venv/audit ## Look for known vulnerabilities in the packages of production
+	.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/production.txt
 
-format: .venv/dev profiles.yml ## Put SQL and Python into that style
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-	$(SQLFLUFF) fix --disable-progress-bar
-
-docs: .venv/local profiles.yml ## Write the documentation, also as one file, target/static_index.html, and serve it on port 8080
-	$(BIN)/dbt docs generate --static
-	$(BIN)/dbt docs serve
-
-lock: .venv/dev ## Take newer versions of the packages into requirements/
+lock: .venv/dev ## Upgrade the packages in requirements/
 	$(LOCK) pyproject.toml --upgrade --extra local --extra dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra local -c requirements/dev.txt -o requirements/local.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/production.txt
 	$(LOCK) --upgrade --group jobs -o requirements/jobs.txt
+	$(LOCK) --upgrade --group audit -o requirements/audit.txt
 	$(LOCK) --upgrade benchmarks/peers/requirements.in -o benchmarks/peers/requirements.txt
 
-clean: ## Remove what the other targets made, but for databases
-	rm -rf .venv target logs .pytest_cache .ruff_cache
+clean: ## Remove what the other targets created, except databases
+	rm -rf .venv target logs .pytest_cache .ruff_cache .mypy_cache
 
 profiles.yml:
 	cp profiles.yml.example profiles.yml
 
+# The check first: what pip says of a wrong Python is long, and comes when .venv exists.
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c '$(CHECK_PYTHON)'
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/local: requirements/local.txt | .venv/bin/python
-	$(PIP) -r requirements/local.txt
-	touch $@
-
-.venv/peers: benchmarks/peers/requirements.txt
-.venv/jobs: requirements/jobs.txt
-.venv/peers .venv/jobs: | .venv/bin/python
-	$(PYTHON) -m venv $@
-	$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	touch $@
+	@echo 'Installing dbt and DuckDB into .venv: about a minute'
+	@$(BIN)/python $(PIP) $<
+	@touch $@
 
 .venv/dev: requirements/dev.txt | .venv/bin/python
-	$(PIP) -r requirements/dev.txt
-	touch $@ .venv/local
+	@echo 'Installing dbt, DuckDB and the development tools into .venv: some minutes'
+	@$(BIN)/python $(PIP) $<
+	@touch $@ .venv/local
+
+.venv/audit: requirements/audit.txt
+.venv/jobs: requirements/jobs.txt
+.venv/peers: benchmarks/peers/requirements.txt
+.venv/audit .venv/jobs .venv/peers: | .venv/bin/python
+	@echo 'Installing $< into $@'
+	@$(PYTHON) -m venv $@
+	@$@/bin/python $(PIP) $<
+	@touch $@

@@ -9,7 +9,7 @@ import sys
 
 import duckdb
 
-# What the project keeps for its next build, and the limit does not: all else is compared.
+# Columns that the project keeps for its next build. All others are compared.
 BOOKKEEPING = {
     "fct_songplays": {"match_key", "matched_at", "loaded_at"},
     "fct_sessions": {"loaded_at"},
@@ -24,12 +24,12 @@ BOOKKEEPING = {
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
-    """The types of a table's columns."""
+    """The columns of a table and their types."""
     return {name: type_ for name, type_, *_ in connection.execute(f"describe {table}").fetchall()}
 
 
 def main(ours: str, limit: str) -> None:
-    """Prints the rows of each mart; exits with what differs."""
+    """Prints the number of rows of each mart; exits at the first difference."""
     with duckdb.connect() as connection:
         connection.execute("set enable_progress_bar = false")
         connection.execute(f"attach '{ours}' as ours (read_only)")
@@ -38,15 +38,15 @@ def main(ours: str, limit: str) -> None:
             columns = columns_of(connection, f"ours.{mart}")
             columns = {name: columns[name] for name in columns if name not in bookkeeping}
             if columns != columns_of(connection, f"limit_.{mart}"):
-                sys.exit(f"{mart} has other columns in one than in the other")
+                sys.exit(f"{mart} has different columns in the project and in the limit")
             names = ", ".join(columns)
-            for one, other in (("ours", "limit_"), ("limit_", "ours")):
+            for name, one, other in (("project", "ours", "limit_"), ("limit", "limit_", "ours")):
                 (rows,) = connection.execute(
                     f"select count(*) from (select {names} from {one}.{mart}"
                     f" except all select {names} from {other}.{mart})"
                 ).fetchone()
                 if rows:
-                    sys.exit(f"{rows:,} rows of {mart} are in {one} alone")
+                    sys.exit(f"{mart}: rows that only the {name} has: {rows:,}")
             (rows,) = connection.execute(f"select count(*) from ours.{mart}").fetchone()
             print(f"{mart} {rows:,}")
 

@@ -1,11 +1,10 @@
 """Writes an input of any size: days of events and a catalog of songs.
 
-The same options make the same input.
-
     python benchmarks/generate.py input --events 2000000 --songs 20000
 
-writes input/log_data/ and input/song_data/, a file for each day and --song-files files. About 450
-bytes an event. Of the plays, half are of songs in the catalog.
+writes input/log_data/, one file per day, and input/song_data/, --song-files files. An event has
+about 450 bytes, and half of the plays are of songs in the catalog. The same options make the same
+input.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ SONGS = """
 
 
 def events_of_days(day: int, days: int, events: int, songs: int) -> str:
-    """A query of so many days' events, from a day counted from 0."""
+    """A query for the events of some days, from a day counted from 0, with so many events a day."""
     return EVENTS.format(
         first=FIRST_DAY + day,
         end=FIRST_DAY + day + days,
@@ -83,7 +82,7 @@ def events_of_days(day: int, days: int, events: int, songs: int) -> str:
 
 
 def write_day(folder: Path, day: int, events: int, songs: int) -> None:
-    """Writes folder/log_data's file of a day, counted from 0."""
+    """Writes the file of one day, counted from 0, to folder/log_data."""
     query = events_of_days(day, 1, events, songs)
     path = folder / "log_data" / f"{day:05}-events.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,10 +101,10 @@ def write_songs(folder: Path, songs: int, files: int) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--events", default=200_000, show_default=True, help="Events in all.")
-@click.option("--songs", default=20_000, show_default=True, help="Songs of the catalog.")
-@click.option("--days", default=30, show_default=True, help="Days, a file for each.")
-@click.option("--first-day", default=0, show_default=True, help="Number of the first of them.")
+@click.option("--events", default=200_000, show_default=True, help="Number of events.")
+@click.option("--songs", default=20_000, show_default=True, help="Songs in the catalog.")
+@click.option("--days", default=30, show_default=True, help="Days, one file each.")
+@click.option("--first-day", default=0, show_default=True, help="Number of the first day.")
 @click.option("--song-files", default=10, show_default=True, help="Files of the catalog.")
 def main(folder: Path, events: int, songs: int, days: int, first_day: int, song_files: int) -> None:
     """Write an input into FOLDER."""

@@ -1,9 +1,9 @@
-"""Gives a project days of history, as if each had been loaded in the night after it.
+"""Gives a project days of history, as if each day had been loaded in the following night.
 
     python benchmarks/history.py sparkify.duckdb 720 100000 20000
 
-The project has loaded a file for each of the days, by the names that generate.py gives them. It
-keeps the files in its ledger, and gets the rows that generate.py writes for so many events a day.
+The project must have loaded one file of generate.py for each of these days. The files stay in the
+ledger; their rows are replaced by those that generate.py would write for so many events a day.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from generate import FIRST_DAY, events_of_days
 
 
 def main(database: str, days: str, events: str, songs: str) -> None:
-    """Has days 0 to DAYS - 1 in place of the events that a warehouse has loaded."""
+    """Replaces the loaded events by those of days 0 to DAYS - 1."""
     with duckdb.connect(database) as connection:
         connection.execute("set enable_progress_bar = false")
         (columns,) = connection.execute(

@@ -1,4 +1,4 @@
-"""Runs limit.sql on an input, into a new DuckDB file; prints the seconds of its two phases.
+"""Runs limit.sql on an input, into a new DuckDB file, and times its two phases.
 
 python benchmarks/limit.py input limit.duckdb
 """

@@ -1,6 +1,6 @@
 -- The limit: the two raw tables and the nine marts, by the rules of the models,
--- written by hand for one load into an empty DuckDB. Nothing is checked, nothing
--- is kept for the next time, and what one load cannot bring is left out.
+-- written by hand for one load into an empty DuckDB. It checks nothing, keeps
+-- nothing for the next build, and leaves out what one load cannot contain.
 -- phase: load
 create table staging_events as
 select
@@ -36,8 +36,8 @@ from read_json(
 );
 
 -- phase: models
--- All of one load have the same loaded_at, so that of what came twice the
--- version that is first by its content counts.
+-- All rows of one load have the same loaded_at, so their content decides which
+-- of several versions counts.
 create temporary table songs as
 with cleaned as (
     select
@@ -79,7 +79,7 @@ qualify row_number() over (
     partition by artist_key order by count(*) desc, artist_id
 ) = 1;
 
--- Many events share a location or a user agent: each is worked on once.
+-- Many events share a location or a user agent: process each once.
 create temporary table locations as
 select
     location as logged,
@@ -105,7 +105,7 @@ from (
     where ts between 946684800000 and 5662310399999
 );
 
--- The views hold no rows: each query reads the columns that it needs.
+-- A view, so that each query reads only the columns it needs.
 create temporary view timed_events as
 select
     rowid as event,
@@ -130,8 +130,8 @@ select
 from staging_events
 where ts between 946684800000 and 5662310399999;
 
--- Few events are logged twice. Their keys are found by four numbers each, and
--- only the versions of these are put in order.
+-- Few events are logged twice: find their keys by four numbers, and sort only
+-- their versions.
 create temporary table superseded as
 with repeated as (
     select
@@ -170,9 +170,9 @@ select *
 from timed_events
 where user_id is not null and event not in (select event from superseded);
 
--- What was heard: each title, artist and length once, as the raw table has
--- them, so that plays find it again by these. Songs and artists are numbered,
--- for numbers are counted faster than names.
+-- Each combination of title, artist and length that was heard, as logged, so
+-- that plays can be joined to it. Songs and artists are numbered, since numbers
+-- are counted faster than names.
 create temporary table named as
 select
     *,
@@ -276,8 +276,8 @@ left join locations on events.location = locations.logged
 left join user_agents on events.useragent = user_agents.logged
 where events.page = 'NextSong';
 
--- One scan of the events for sessions, users and, as a rule, levels. An event's
--- place in its session is one number, of ts and item.
+-- One scan of the events for sessions, users and most levels. ts and item make
+-- one number, by which the events of a session are ordered.
 create temporary table sessions as
 select
     user_id,
@@ -366,10 +366,10 @@ select
 from events
 inner join latest on events.event = latest.last_event;
 
--- A session at one level and apart from the user's others tells by its start
--- alone; only of the rest each event is looked at.
+-- Of a session with one level that overlaps no other of the user, the start is
+-- enough; only the other sessions are read event by event.
 create table dim_user_levels as
-with told as (
+with marked_sessions as (
     select
         *,
         has_one_level
@@ -394,8 +394,8 @@ moments as (
         events.ts,
         coalesce(events.level, '') as level
     from events
-    inner join told using (user_id, session_id)
-    where not told.is_plain
+    inner join marked_sessions using (user_id, session_id)
+    where not marked_sessions.is_plain
     qualify row_number() over (
         partition by events.user_id, events.ts
         order by events.session_id desc, events.item_in_session desc
@@ -405,7 +405,7 @@ moments as (
         user_id,
         start_ts,
         start_level
-    from told
+    from marked_sessions
     where is_plain
 ),
 
@@ -553,7 +553,7 @@ left join read_csv(
         and coalesce(places.parts[3], '') = '';
 
 create table dim_user_agents as
-with told as (
+with matches as (
     select
         user_agents.user_agent,
         arg_min(patterns.value, patterns.pattern_rank)
@@ -593,4 +593,4 @@ select
     browser is not null
     and operating_system is not null
     and device_class is not null as is_recognized
-from told;
+from matches;

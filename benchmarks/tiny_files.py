@@ -1,7 +1,7 @@
-"""Loading many one-object files from S3, beside a bare pool of boto3 clients that only reads them.
+"""Compares loading many one-object files from S3 with a bare pool of boto3 clients that reads them.
 
-The S3 is nginx, which answers faster than a client can ask, with listings made beforehand. Needs
-nginx (Debian: `apt install nginx-light`).
+nginx imitates S3, with listings made beforehand: it answers faster than a client can ask. Install
+it first (Debian: `apt install nginx-light`).
 
     python benchmarks/tiny_files.py --files 14896 --repeat 3
 """
@@ -27,7 +27,7 @@ from urllib.parse import parse_qs, urlsplit
 import click
 
 PROJECT = Path(__file__).parents[1]
-PAGE = 1_000  # objects that a listing's page has
+PAGE = 1_000  # objects per page of a listing
 NGINX = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1;
 events {{ worker_connections 1024; }}
@@ -43,7 +43,7 @@ http {{
     }}
 }}
 """
-# What the loader's own pool of threads is compared with.
+# The loader's pool of threads is compared with this one.
 BARE = """
 import json, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +58,7 @@ with ThreadPoolExecutor(32) as pool:
 
 
 def write_songs(folder: Path, count: int) -> list[str]:
-    """One-object files under folder/song_data, as the public data has them; their keys."""
+    """Writes one-object files to folder/song_data, as in the public data; returns their keys."""
     keys = []
     for number in range(count):
         letters = "/".join(chr(65 + number // 26**n % 26) for n in range(3))
@@ -83,7 +83,7 @@ def write_songs(folder: Path, count: int) -> list[str]:
 
 
 def listing_pages(folder: Path, keys: list[str]) -> list[bytes]:
-    """What S3 answers to ListObjectsV2, page by page, with nginx's ETags."""
+    """The answers of S3 to ListObjectsV2, page by page, with nginx's ETags."""
     pages = []
     for first in range(0, len(keys), PAGE):
         contents = []
@@ -116,7 +116,7 @@ def free_port() -> int:
 
 @contextmanager
 def served(folder: Path, pages: list[bytes], host: str) -> Iterator[str]:
-    """Serves folder/buckets as S3; the endpoint's address."""
+    """Serves folder/buckets as S3, and yields the endpoint's address."""
 
     class Listing(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -129,7 +129,7 @@ def served(folder: Path, pages: list[bytes], host: str) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Prints nothing."""
 
     listing = ThreadingHTTPServer(("127.0.0.1", 0), Listing)
     threading.Thread(target=listing.serve_forever, daemon=True).start()
@@ -157,7 +157,7 @@ def served(folder: Path, pages: list[bytes], host: str) -> Iterator[str]:
 
 
 def read_bare(keys: list[str], environment: dict[str, str], processes: int) -> float:
-    """Seconds in which processes with 32 threads each read all objects."""
+    """Seconds that processes with 32 threads each take to read all objects."""
     started = time.monotonic()
     pools = [
         subprocess.Popen(
@@ -178,7 +178,7 @@ def read_bare(keys: list[str], environment: dict[str, str], processes: int) -> f
 
 
 def load(environment: dict[str, str], *options: str) -> tuple[float, str]:
-    """Seconds that load_staging.py takes, and what it printed."""
+    """Seconds that load_staging.py takes, and its output."""
     started = time.monotonic()
     command = [sys.executable, str(PROJECT / "load_staging.py"), "--select", "staging_songs"]
     run = subprocess.run(
@@ -194,11 +194,11 @@ def load(environment: dict[str, str], *options: str) -> tuple[float, str]:
 
 @click.command()
 @click.option("--files", default=14_896, show_default=True, help="One-object files.")
-@click.option("--repeat", default=3, show_default=True, help="Times that all is measured.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where nginx listens.")
+@click.option("--repeat", default=3, show_default=True, help="Measurements of each.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address for nginx.")
 @click.option("--processes", default=os.cpu_count(), show_default=True, help="Of the bare pool.")
 def main(files: int, repeat: int, host: str, processes: int) -> None:
-    """Measure the load of many small objects of S3, alternating with a bare pool."""
+    """Measure the load of many small S3 objects, alternating with a bare pool."""
     with tempfile.TemporaryDirectory(prefix="tiny_files_") as name:
         folder = Path(name)
         bucket = folder / "buckets" / "music"
@@ -220,16 +220,16 @@ def main(files: int, repeat: int, host: str, processes: int) -> None:
                 (folder / "tiny.duckdb").unlink(missing_ok=True)
                 taken, output = load(environment)
                 if f"{files:,}" not in output.splitlines()[1].split()[2:4]:
-                    raise click.ClickException(f"not all was loaded:\n{output}")
+                    raise click.ClickException(f"some files were not loaded:\n{output}")
                 seconds["load"].append(taken)
                 seconds["nothing new"].append(load(environment)[0])
     medians = {what: statistics.median(each) for what, each in seconds.items()}
     for what, median in medians.items():
         click.echo(f"{what:12} {median:7.2f} s  {files / median:7,.0f} files per second")
     bare, whole = medians["bare"], medians["load"]
-    click.echo(f"bare pool's speed / load's, end to end:  {bare / whole:.2f}")
+    click.echo(f"speed of the load, bare pool = 1: {bare / whole:.2f}")
     started = whole - medians["nothing new"]
-    click.echo(f"the same, without start and listing:     {bare / started:.2f}")
+    click.echo(f"without start-up and listing:     {bare / started:.2f}")
 
 
 if __name__ == "__main__":

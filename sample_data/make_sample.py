@@ -1,10 +1,10 @@
-"""Write the sample input: ten days of events and a small song catalogue, all made up.
+"""Write the sample input: ten days of events and a small song catalog, all made up.
 
     python sample_data/make_sample.py [TARGET_FOLDER]
 
-The files have the layout, the formatting and the oddities of the real input. The random numbers are
-seeded and no clock is read, so that every run writes the same bytes. README.md beside this file
-says where to see each oddity; the tables below are where they are planted.
+The files have the layout, formatting and quirks of the real input. The random numbers are seeded
+and no clock is read, so every run writes the same bytes. The tables below plant the quirks;
+README.md beside this file says where to see each.
 """
 
 import argparse
@@ -20,15 +20,15 @@ FIRST_DAY = date(2018, 10, 28)
 DAYS = 10
 GZIPPED_FROM = date(2018, 11, 3)
 
-# Monday to Sunday, and 0 to 23 o'clock UTC: people listen on weekdays, in the afternoon.
+# Monday to Sunday, and hours 0 to 23 UTC: people listen on weekdays, in the afternoon.
 VISITS_BY_WEEKDAY = (18, 19, 20, 19, 18, 12, 11)
 VISITS_BY_HOUR = (2, 2, 1, 1, 1, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10, 12, 12, 10, 8, 6, 4, 3, 2)
 MEAN_ITEMS, MOST_ITEMS = 26, 53  # before the pages that end a visit or change a level
-SHARE_OF_PLAYS = (20, 15, 65)  # of the catalogue; else by its artists; by other artists
+SHARE_OF_PLAYS = (20, 15, 65)  # in the catalog; others by its artists; by other artists
 
 
 class User(NamedTuple):
-    """A listener; `level` is the one that he or she starts with."""
+    """A listener; `level` is the initial one."""
 
     user_id: int
     first_name: str
@@ -40,7 +40,7 @@ class User(NamedTuple):
 
 
 class Song(NamedTuple):
-    """One object of the song catalogue; durations in seconds, year 0 if unknown."""
+    """One object of the song catalog; durations in seconds, year 0 if unknown."""
 
     song_id: str
     title: str
@@ -62,7 +62,7 @@ class Play(NamedTuple):
 
 
 class Visit(NamedTuple):
-    """One user's session: pages and plays in order. If it has a Login, it is anonymous up to it."""
+    """One user's session: pages and plays in order. Anonymous until its Login, if it has one."""
 
     session_id: int
     user_id: int | None
@@ -112,7 +112,7 @@ USERS = (
     User(100, "Regular", "Customer", "M", "paid", "Chicago-Naperville-Elgin, IL-IN-WI", 2),
     User(101, "Last", "Entry", "F", "free", "Houston-The Woodlands-Sugar Land, TX", 3),
 )
-# In the first visit from that day on; every other user keeps the level.
+# In the user's first visit from that day on; other users keep their level.
 LEVEL_CHANGES = {
     8: (date(2018, 10, 31), "Upgrade"),
     61: (date(2018, 11, 2), "Upgrade"),
@@ -120,7 +120,7 @@ LEVEL_CHANGES = {
 }
 
 # --- Songs: the odd ones by hand, the rest from words --------------------------------------------
-# Ids are filled up with zeros on writing: SOTWICE becomes SOTWICE00000000000.
+# Ids are padded with zeros when written: SOTWICE becomes SOTWICE00000000000.
 BAND, CHOIR = ("ARBAND", "The Placeholder Band"), ("ARCHOIR", "Ünïcode Choir")
 KETTLES, MARKS = ("ARKETTLES", "The Imaginary Kettles"), ("ARMARKS", "Marginal Marks")
 BAND_SONGS = (  # one artist_id under three names; not every song has location and coordinates
@@ -168,7 +168,7 @@ SONG_FILES = (
 
 ADJECTIVES = ("Fictional", "Notional", "Nominal", "Provisional", "Hypothetical", "Approximate")
 NOUNS = ("Ladders", "Umbrellas", "Postmen", "Teapots", "Lanterns", "Bicycles", "Accountants")
-CATALOGUE_FORMS = ("Song", "Waltz", "Ballad", "Lullaby", "March", "Reel")
+CATALOG_FORMS = ("Song", "Waltz", "Ballad", "Lullaby", "March", "Reel")
 UNLISTED_FORMS = ("Etude", "Hymn", "Sketch", "Rag", "Anthem", "Serenade", "Jingle", "Prelude")
 PLACES = (
     ("", None, None),
@@ -178,7 +178,7 @@ PLACES = (
     ("Portland, ME", 43.65932, -70.25681),
     ("London, England", 51.50632, -0.12714),
 )
-CATALOGUE_ARTISTS, GENERATED_SONGS, UNLISTED_SONGS = 20, 75, 260
+CATALOG_ARTISTS, GENERATED_SONGS, UNLISTED_SONGS = 20, 75, 260
 
 # --- Visits by hand ------------------------------------------------------------------------------
 
@@ -219,15 +219,15 @@ VISITS = (
         *(12, 95, "2018-10-30T16:20:05.796Z"),
         ["Home", Play("Echo Sample", "Check One", 150.33), "Upgrade", "Submit Upgrade", "Home"],
     ),
-    Visit(  # another user, all else that tells events apart being equal
+    Visit(  # another user; the rest of what identifies an event is equal
         *(12, 101, "2018-10-30T16:20:05.796Z"),
         [Play("Señal de Prueba", "Twice Told", 215.22), "Settings", "Save Settings", "Home"],
     ),
     Visit(13, None, "2018-11-02T09:30:00.796Z", ["Home", "About", "Help", "Home"]),
 )
-# An event, by session and item, and the days in whose files it stands once more.
+# An event, by session and item, and the days whose files repeat it.
 DOUBLED, DOUBLED_IN = (11, 3), (date(2018, 10, 31), date(2018, 11, 2))
-# The last events of one day stand in the file of a later day.
+# The last events of one day are in the file of a later day.
 LATE_FROM, LATE_TO, LATE_COUNT = date(2018, 10, 29), date(2018, 11, 1), 6
 
 REDIRECTS = ("Login", "Logout", "Save Settings", "Submit Upgrade", "Submit Downgrade")
@@ -238,7 +238,7 @@ ASIDES_PER_THOUSAND = (892, 36, 18, 18, 18, 4, 4, 10)  # after a play; "level": 
 
 
 def made_up_songs(rng: random.Random) -> tuple[list[Song], list[Play]]:
-    """The catalogue's ordinary songs, and songs that listeners hear though no file holds them."""
+    """The catalog's ordinary songs, and songs that are played but not in it."""
 
     def random_id(prefix: str) -> str:
         return prefix + "".join(rng.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", k=16))
@@ -248,9 +248,9 @@ def made_up_songs(rng: random.Random) -> tuple[list[Song], list[Play]]:
 
     names = [f"The {adjective} {noun}" for adjective in ADJECTIVES for noun in NOUNS]
     rng.shuffle(names)
-    artists = [(random_id("AR"), name, rng.choice(PLACES)) for name in names[:CATALOGUE_ARTISTS]]
+    artists = [(random_id("AR"), name, rng.choice(PLACES)) for name in names[:CATALOG_ARTISTS]]
     songs = {}
-    for title in titles(CATALOGUE_FORMS, GENERATED_SONGS):
+    for title in titles(CATALOG_FORMS, GENERATED_SONGS):
         artist_id, name, place = rng.choice(artists)
         year = rng.choice((0, 0, rng.randint(1965, 2018)))
         duration = round(rng.uniform(95, 390), 5)
@@ -297,7 +297,7 @@ def visits_at_random(rng: random.Random, pools: list[list[Play]]) -> list[Visit]
 
 
 def record(visit: Visit, users: dict[int, User], levels: dict[int, str], rng: random.Random):
-    """Yield the events of one visit; `levels`, each user's present level, is kept up to date."""
+    """Yield the events of one visit, and update `levels`, each user's current level."""
     user = users.get(visit.user_id)
     known = user is not None and "Login" not in visit.steps
     ts = round(datetime.fromisoformat(visit.start).timestamp() * 1000)
@@ -329,7 +329,7 @@ def record(visit: Visit, users: dict[int, User], levels: dict[int, str], rng: ra
         }
         if page == "NextSong":
             ts += 1000 * int(play.length or 180)
-        elif page not in REDIRECTS:  # these lead on within the same instant
+        elif page not in REDIRECTS:  # these redirect within the same millisecond
             ts += 1000 * rng.randint(2, 90)
         if page in ("Login", "Logout"):
             known = page == "Login"
@@ -338,7 +338,7 @@ def record(visit: Visit, users: dict[int, User], levels: dict[int, str], rng: ra
 
 
 def file_by_day(events: list[dict]) -> dict[date, list[dict]]:
-    """The events of each day's file, with those that come late or more than once."""
+    """The events of each day's file, including late and repeated ones."""
     files: dict[date, list[dict]] = {FIRST_DAY + timedelta(n): [] for n in range(DAYS)}
     for event in sorted(events, key=lambda event: event["ts"]):
         day = datetime.fromtimestamp(event["ts"] / 1000, UTC).date()
@@ -370,7 +370,7 @@ def song_object(song: Song) -> dict:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file, compressed if it is called .gz, without a name or a time in it."""
+    """Write a file, with gzip if it is called .gz; no name or time is stored in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         if path.suffix == ".gz":
@@ -408,10 +408,10 @@ def main() -> None:
     rng = random.Random(SEED)
     songs, unlisted = made_up_songs(rng)
     known_names = {song.artist_name for song in songs}
-    catalogue = [song for _, _, content in SONG_FILES for song in content] + songs
-    rng.shuffle(catalogue)
+    catalog = [song for _, _, content in SONG_FILES for song in content] + songs
+    rng.shuffle(catalog)
     pools = [
-        [Play(str(song.artist_name), song.title, song.duration) for song in catalogue],
+        [Play(str(song.artist_name), song.title, song.duration) for song in catalog],
         [play for play in unlisted if play.artist in known_names],
         [play for play in unlisted if play.artist not in known_names],
     ]

@@ -2,8 +2,8 @@
 
     python benchmarks/peers/dlt_load.py input dlt.duckdb [--tuned]
 
-Default: the filesystem source and its reader of JSON lines, as its documentation begins with.
-Tuned: Arrow's reader, and Parquet between dlt and DuckDB. Prints {"load": seconds}.
+By default it uses the filesystem source and its JSON lines reader, as the documentation's first
+example does; tuned, Arrow's reader, and Parquet between dlt and DuckDB. Prints {"load": seconds}.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python benchmarks/peers/pyspark_job.py input output
 
-Needs Java. Tuned for one machine: two cores, schemas given, as few shuffles' partitions as cores,
-the raw events kept in memory. Prints {"whole job": seconds, "fct_songplays": rows, ...}.
+Needs Java. Tuned for one machine: two cores, explicit schemas, as many shuffle partitions as cores,
+raw events cached in memory. Prints {"whole job": seconds, "fct_songplays": rows, ...}.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def first(frame: DataFrame, keys: list[str], *order) -> DataFrame:
 
 
 def keyed(frame: DataFrame, title: str, artist: str) -> DataFrame:
-    """With the keys by which songs and artists are matched."""
+    """Adds the keys by which songs and artists are matched."""
     song = f.concat_ws("|", f.lower(f.trim(title)), f.lower(f.trim(artist)))
     return frame.withColumn("song_key", f.md5(song)).withColumn(
         "artist_key", f.md5(f.lower(f.trim(artist)))
@@ -110,7 +110,7 @@ def star(events: DataFrame, songs: DataFrame) -> dict[str, DataFrame]:
 
 
 def main(folder: str, output: str) -> None:
-    """Writes the tables and prints the seconds and their rows."""
+    """Writes the tables and prints the seconds and the number of rows of each."""
     started = time.monotonic()
     spark = (
         SparkSession.builder.master("local[2]")
