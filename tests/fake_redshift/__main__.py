@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from .cluster import BUCKET, FakeRedshift
-from .copy_serve import ERROR_STYLES
+from .copy_runner import ERROR_STYLES
 from .server import LoggedStatement
 
 

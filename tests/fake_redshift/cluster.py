@@ -19,13 +19,13 @@ import psycopg
 from moto.server import ThreadedMotoServer
 from psycopg import sql
 
-from .backend import Backends
-from .copy_serve import ERROR_STYLES
+from .backend_pool import BackendPool
+from .copy_runner import ERROR_STYLES
 from .derived_types import FUNCTIONS
 from .faults import Faults
 from .long_names import LongNames
-from .names import DATABASE
 from .postgres import PostgresServer, is_open_to_all
+from .schema_names import DATABASE
 from .server import LoggedStatement, Proxy, Settings, socket_path
 from .system_log import SystemLog
 
@@ -212,7 +212,7 @@ class FakeRedshift:
             functions = dict(connection.execute(FUNCTIONS).fetchall())
         settings = Settings(
             socket=socket_path(self._folder),
-            backends=Backends(socket_path(self._folder)),
+            backends=BackendPool(socket_path(self._folder)),
             database=DATABASE,
             region=self.region,
             error_style=self.error_style,

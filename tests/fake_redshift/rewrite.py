@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from . import marks, operands, qualify
+from . import operands, qualify, type_marks
 from .errors import RedshiftError, syntax_error
 from .tokens import Statement, literal, unquote
-from .types import is_cast_target, type_name
+from .type_names import is_cast_target, type_name
 
 OWN_SCHEMA = "pg_redshift"
 # Settings that PostgreSQL has none of; they are kept as its custom ones, in this schema.
@@ -107,7 +107,7 @@ class Rewriter:
             return None
         gap = self.statement.source(index, index + 2)[1 : -len(self.statement.text(index + 1))]
         key = operands.division_key(self.statement, index, end)
-        return f"/{gap}{marks.operand(key, self.render_plain(index + 1, end))}", end
+        return f"/{gap}{type_marks.operand(key, self.render_plain(index + 1, end))}", end
 
     def _replace(self, index: int) -> tuple[str, int] | None:
         token = self.statement.tokens[index]
@@ -256,7 +256,7 @@ def _average(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     if statement.word(first) in ("all", "distinct"):
         first += 1
     key = operands.average_key(statement, first, closing)
-    value = marks.operand(key, rewriter.render(first, closing))
+    value = type_marks.operand(key, rewriter.render(first, closing))
     return f"{statement.source(index, first)} {value})", closing + 1
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import copy_serve, marks, wire
-from .backend import Backend, Backends
+from . import copy_runner, type_marks, wire
+from .backend_pool import Backend, BackendPool
 from .derived_types import DerivedTypes
 from .errors import RedshiftError
 from .faults import NOT_IN_SNAPSHOT, Faults
@@ -24,7 +24,7 @@ from .plan import Plan, make_plan
 from .postgres import PORT
 from .system_log import SystemLog
 from .tokens import literal, split
-from .translate import client_tag, translate_error
+from .translate_answers import client_tag, translate_error
 from .wire import Message
 
 _KEPT_PARAMETERS = ("user", "database", "application_name", "client_encoding", "options")
@@ -63,12 +63,12 @@ class LoggedStatement:
 class Settings:
     """What the sessions of one cluster share.
 
-    error_style is 'provisioned' or 'serverless', see copy_serve. s3 is a boto3 client. functions
+    error_style is 'provisioned' or 'serverless', see copy_runner. s3 is a boto3 client. functions
     are those whose types can be derived, by oid.
     """
 
     socket: Path
-    backends: Backends
+    backends: BackendPool
     database: str
     region: str
     error_style: str
@@ -340,12 +340,12 @@ class Session:
 
     async def _with_types(self, plan: Plan) -> Plan:
         """The plan with the types that PostgreSQL does not derive."""
-        described = literal(marks.to_describe(plan.marked))
+        described = literal(type_marks.to_describe(plan.marked))
         ((tree,),) = await self.query(f"select pg_redshift.describe({described})")
         if tree is None:  # The statement fails, or has parameters.
             return plan
         types = DerivedTypes(tree, self.settings.functions)
-        return replace(plan, sql=marks.filled(plan.marked, types))
+        return replace(plan, sql=type_marks.filled(plan.marked, types))
 
     async def _check_plan(self, plan: Plan) -> None:
         """The rules that depend on the session or on the catalog."""
@@ -468,7 +468,7 @@ class Session:
                 await self._truncate(plan)
                 rows = None
             else:
-                rows = await copy_serve.serve(self, plan.copy, plan.body)
+                rows = await copy_runner.serve(self, plan.copy, plan.body)
         except RedshiftError as error:
             self._end_statement(error=error.message)
             self._failed = True
@@ -567,7 +567,7 @@ class Session:
         if self.pending_copy_id is None or self.status != b"I":
             return
         copy_id, self.pending_copy_id = self.pending_copy_id, None
-        await self.query(copy_serve.last_copy(copy_id, 0))
+        await self.query(copy_runner.last_copy(copy_id, 0))
 
 
 class Proxy:

@@ -45,7 +45,7 @@ class Backend:
         return False
 
 
-class Backends:
+class BackendPool:
     """The sessions that no client uses."""
 
     def __init__(self, socket: Path) -> None:

@@ -1,7 +1,7 @@
 """The database, and names that it may stand in front of."""
 
 from .errors import RedshiftError
-from .reader import Reader
+from .token_reader import TokenReader
 from .tokens import Statement, quoted
 
 DATABASE = "dev"
@@ -9,7 +9,7 @@ DATABASE = "dev"
 
 def schemas(statement: Statement, at: int) -> tuple[str, int]:
     """The schemas that are listed at `at`, without their database, and the index after them."""
-    reader, names = Reader(statement, at), []
+    reader, names = TokenReader(statement, at), []
     while True:
         *database, schema = reader.name()
         if database not in ([], [DATABASE]):

@@ -10,7 +10,7 @@ from .errors import UNDEFINED_FUNCTION, RedshiftError, not_supported, syntax_err
 from .leader_node import calls
 from .relations import Relations, relations
 from .tokens import Statement
-from .types import LEADER_TYPES, MISSING_TYPES, is_cast_target
+from .type_names import LEADER_TYPES, MISSING_TYPES, is_cast_target
 
 _MISSING_FUNCTIONS = {
     *("string_agg", "array_agg", "json_agg", "jsonb_agg", "json_object_agg", "row_to_json"),

@@ -4,7 +4,7 @@ from .errors import syntax_error
 from .tokens import Statement
 
 
-class Reader:
+class TokenReader:
     """A position in a statement's tokens."""
 
     def __init__(self, statement: Statement, at: int = 0, end: int | None = None) -> None:
