@@ -3,7 +3,7 @@
 from .cluster import BUCKET, DATABASE, USER, FakeRedshift
 from .errors import RedshiftError
 from .faults import DEADLOCK, NOT_IN_SNAPSHOT, SERIALIZABLE_VIOLATION, Faults
-from .server import LoggedStatement
+from .statement_log import LoggedStatement
 
 __all__ = [
     "BUCKET",

@@ -11,7 +11,7 @@ import click
 
 from .cluster import BUCKET, FakeRedshift
 from .copy_runner import ERROR_STYLES
-from .server import LoggedStatement
+from .statement_log import LoggedStatement
 
 
 @click.command()

@@ -25,8 +25,10 @@ from .derived_types import FUNCTIONS
 from .faults import Faults
 from .long_names import LongNames
 from .postgres import PostgresServer, is_open_to_all
+from .proxy import Proxy
 from .schema_names import DATABASE
-from .server import LoggedStatement, Proxy, Settings, socket_path
+from .shared_state import SharedState
+from .statement_log import LoggedStatement
 from .system_log import SystemLog
 
 USER = "awsuser"
@@ -210,9 +212,8 @@ class FakeRedshift:
         self._log = SystemLog(self.admin())
         with self.admin() as connection:
             functions = dict(connection.execute(FUNCTIONS).fetchall())
-        settings = Settings(
-            socket=socket_path(self._folder),
-            backends=BackendPool(socket_path(self._folder)),
+        shared = SharedState(
+            backends=BackendPool(self._postgres.socket),
             database=DATABASE,
             region=self.region,
             error_style=self.error_style,
@@ -226,7 +227,7 @@ class FakeRedshift:
             on_statement=self._on_statement,
             tls=self._tls,
         )
-        self._proxy = Proxy(settings, self.host, self.port)
+        self._proxy = Proxy(shared, self.host, self.port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from .errors import RedshiftError, syntax_error
-from .tokens import Statement, unquote
+from .tokens import Statement, quoted, unquote
 
 _NOT_WITH_JSON = {
     *("csv", "delimiter", "escape", "fillrecord", "fixedwidth", "ignoreblanklines", "null"),
@@ -49,7 +49,7 @@ class CopyCommand:
 
     @property
     def quoted_table(self) -> str:
-        return ".".join('"' + part.replace('"', '""') + '"' for part in self.table)
+        return quoted(self.table)
 
 
 def parse_copy(statement: Statement) -> CopyCommand:

@@ -1,21 +1,19 @@
-"""COPY, served by the proxy in a client's session and transaction."""
-
-from __future__ import annotations
+"""COPY, run by the proxy in a client's session and transaction."""
 
 import asyncio
 import contextlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from . import system_log
+from .client_connection import ClientConnection
 from .copy_command import CopyCommand
 from .copy_load import Load
 from .copy_source import Source
 from .copy_values import Column
 from .errors import RedshiftError
-from .tokens import literal
-
-if TYPE_CHECKING:
-    from .server import Session
+from .shared_state import SharedState
+from .tokens import literal, quoted
+from .upstream import Upstream
 
 _COLUMNS = """
 select
@@ -80,109 +78,115 @@ def _column(row: list[str | None]) -> Column:
     return Column(name, kind, length, precision, scale, row[3] == "t")
 
 
-async def serve(session: Session, command: CopyCommand, statement: str) -> int:
-    """Run a COPY and return the number of rows loaded; raises RedshiftError.
+class CopyRunner:
+    """Runs the COPYs of one session."""
 
-    On an error the session's transaction is aborted by the caller.
-    """
-    started = datetime.now(UTC).replace(tzinfo=None)
-    target = await _target(session, command)
-    settings = session.settings
-    source = Source(command, settings.s3, settings.region)
-    load = Load(command, source, target.columns)
-    if target.defaults:
-        listed = ", ".join(f"({expression})::text" for expression in target.defaults)
-        load.constants = (await session.query(f"select {listed}"))[0]
-    await session.in_thread(load.prepare)
-    query_id = await session.in_thread(settings.log.next_query_id)
-    identity = {
-        "query": query_id,
-        "transaction": query_id,
-        "session": session.pid,
-        "user": session.user,
-        "database": settings.database,
-        "table": command.table_name,
-        "table_id": target.oid,
-        "started": started,
-    }
-    try:
-        await _run(session, load, target, statement, query_id)
-    except RedshiftError:
-        await session.in_thread(settings.log.record, load, "aborted", identity)
-        session.pending_copy_id = query_id
-        raise
-    await session.query(last_copy(query_id, load.rows))
-    await session.note_insert(command.quoted_table)
-    await session.in_thread(settings.log.record, load, "completed", identity)
-    table = command.table_name
-    session.notify(
-        f"Load into table '{table}' completed, {load.rows} record(s) loaded successfully."
-    )
-    if load.errors:
-        session.notify(
-            f"Load into table '{table}' completed, {len(load.errors)} record(s) could not be "
-            "loaded.  Check 'stl_load_errors' system table for details."
+    def __init__(
+        self, shared: SharedState, postgres: Upstream, client: ClientConnection, user: str
+    ) -> None:
+        self._shared, self._postgres, self._client, self._user = shared, postgres, client, user
+        self._failed_id: int | None = None
+
+    async def run(self, command: CopyCommand, statement: str) -> int:
+        """Run a COPY and return the number of rows loaded; raises RedshiftError.
+
+        After an error the caller aborts the session's transaction.
+        """
+        started = datetime.now(UTC).replace(tzinfo=None)
+        shared, postgres = self._shared, self._postgres
+        target = await self._target(command)
+        load = Load(command, Source(command, shared.s3, shared.region), target.columns)
+        if target.defaults:
+            listed = ", ".join(f"({expression})::text" for expression in target.defaults)
+            load.constants = (await postgres.query(f"select {listed}"))[0]
+        await shared.in_thread(load.prepare)
+        query_id = await shared.in_thread(shared.log.next_query_id)
+        identity = {
+            "query": query_id,
+            "transaction": query_id,
+            "session": postgres.pid,
+            "user": self._user,
+            "database": shared.database,
+            "table": command.table_name,
+            "table_id": target.oid,
+            "started": started,
+        }
+        try:
+            await self._load(load, target, statement, query_id)
+        except RedshiftError:
+            await shared.in_thread(shared.log.record, load, "aborted", identity)
+            self._failed_id = query_id
+            raise
+        await postgres.query(system_log.set_last_copy(query_id, load.rows))
+        await postgres.query(system_log.note_insert(command.quoted_table))
+        await shared.in_thread(shared.log.record, load, "completed", identity)
+        table = command.table_name
+        self._client.send_info(
+            f"Load into table '{table}' completed, {load.rows} record(s) loaded successfully."
         )
-    return load.rows
+        if load.errors:
+            self._client.send_info(
+                f"Load into table '{table}' completed, {len(load.errors)} record(s) could not be "
+                "loaded.  Check 'stl_load_errors' system table for details."
+            )
+        return load.rows
 
+    async def set_last_id(self) -> None:
+        """Have pg_last_copy_id() return a COPY that failed on its data, once it is rolled back."""
+        if self._failed_id is None or not self._postgres.is_outside_transaction:
+            return
+        copy_id, self._failed_id = self._failed_id, None
+        await self._postgres.query(system_log.set_last_copy(copy_id, 0))
 
-async def _target(session: Session, command: CopyCommand) -> _Target:
-    rows = await session.query(_COLUMNS.format(table=literal(command.quoted_table)))
-    if not rows:
-        raise RedshiftError(f"Cannot COPY into nonexistent table {command.table_name}", "42P01")
-    if rows[0][7] != "r":
-        raise RedshiftError(f'cannot copy to view "{command.table_name}"', "42809")
-    if rows[0][8] != "t":
-        raise RedshiftError(f"permission denied for relation {command.table_name}", "42501")
-    return _Target(command, rows)
+    async def _target(self, command: CopyCommand) -> _Target:
+        rows = await self._postgres.query(_COLUMNS.format(table=literal(command.quoted_table)))
+        if not rows:
+            raise RedshiftError(f"Cannot COPY into nonexistent table {command.table_name}", "42P01")
+        if rows[0][7] != "r":
+            raise RedshiftError(f'cannot copy to view "{command.table_name}"', "42809")
+        if rows[0][8] != "t":
+            raise RedshiftError(f"permission denied for relation {command.table_name}", "42501")
+        return _Target(command, rows)
 
+    async def _load(self, load: Load, target: _Target, statement: str, query_id: int) -> None:
+        """Load the rows; raises RedshiftError if too many are bad or PostgreSQL refuses them."""
+        command, postgres = load.command, self._postgres
+        loop = asyncio.get_running_loop()
+        exchange = None
+        if "noload" not in command.flags:
+            names = [c.name for c in load.columns] + target.default_names
+            listed = ", ".join(quoted([name]) for name in names)
+            exchange = await postgres.start_copy(
+                f"copy {command.quoted_table} ({listed}) from stdin"
+            )
 
-def last_copy(query_id: int, rows: int) -> str:
-    """SQL that sets what pg_last_copy_id() and pg_last_copy_count() return."""
-    return (
-        f"select set_config('pg_redshift.last_copy_id', '{query_id}', false), "
-        f"set_config('pg_redshift.last_copy_count', '{rows}', false)"
-    )
+        def pump() -> None:
+            for number, chunk in enumerate(load.chunks()):
+                if exchange is None:
+                    continue
+                if exchange.done.done():
+                    return
+                asyncio.run_coroutine_threadsafe(postgres.copy_data(chunk), loop).result()
+                if number == 0 and self._shared.faults.take("during", statement):
+                    raise ConnectionResetError
 
+        async def give_up(reason: str) -> None:
+            if exchange is not None:
+                with contextlib.suppress(RedshiftError):
+                    await postgres.end_copy(exchange, reason)
 
-async def _run(
-    session: Session, load: Load, target: _Target, statement: str, query_id: int
-) -> None:
-    """Load the rows; raises RedshiftError if too many are bad or PostgreSQL refuses them."""
-    command = load.command
-    loop = asyncio.get_running_loop()
-    answers = None
-    if "noload" not in command.flags:
-        names = [c.name for c in load.columns] + target.default_names
-        listed = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
-        answers = await session.start_copy(f"copy {command.quoted_table} ({listed}) from stdin")
-
-    def pump() -> None:
-        for number, chunk in enumerate(load.chunks()):
-            if answers is None:
-                continue
-            if answers.done.done():
-                return
-            asyncio.run_coroutine_threadsafe(session.copy_data(chunk), loop).result()
-            if number == 0 and session.settings.faults.take("during", statement):
-                raise ConnectionResetError
-
-    try:
-        await session.in_thread(pump)
-    except ConnectionResetError:
-        session.cut()
-    except RedshiftError:
-        if answers is not None:
-            with contextlib.suppress(RedshiftError):
-                await session.end_copy(answers, "the source cannot be read")
-        raise
-    if load.failed:
-        if answers is not None:
-            with contextlib.suppress(RedshiftError):
-                await session.end_copy(answers, "the load failed")
-        text = _FAILED[session.settings.error_style]
-        raise RedshiftError(text.format(table=command.table_name, query=query_id))
-    if answers is not None:
-        await session.end_copy(answers)
-    else:
-        load.rows = 0
+        try:
+            await self._shared.in_thread(pump)
+        except ConnectionResetError:
+            self._client.cut()
+        except RedshiftError:
+            await give_up("the source cannot be read")
+            raise
+        if load.failed:
+            await give_up("the load failed")
+            text = _FAILED[self._shared.error_style]
+            raise RedshiftError(text.format(table=command.table_name, query=query_id))
+        if exchange is None:
+            load.rows = 0
+        else:
+            await postgres.end_copy(exchange)

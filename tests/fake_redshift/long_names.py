@@ -11,11 +11,17 @@ import struct
 from pathlib import Path
 
 from .tokens import fold, tokenize, unquote
-from .wire import Message
+from .wire import FromServer, Message
 
 POSTGRES_BYTES, REDSHIFT_BYTES = 63, 127
 _LONG_WORD = re.compile(r"[\w$]{40}")
 _HASH_DIGITS = 16
+_WITH_NAMES = (
+    FromServer.ROW_DESCRIPTION,
+    FromServer.ERROR_RESPONSE,
+    FromServer.NOTICE_RESPONSE,
+    FromServer.COMMAND_COMPLETE,
+)
 
 
 class LongNames:
@@ -55,11 +61,11 @@ class LongNames:
         """A message to the client with the names as it knows them."""
         if not self._long or not self._short_bytes.search(message.body):
             return message
-        if message.kind == b"D":
-            return Message(b"D", self._row(message.body))
-        return (
-            Message(message.kind, self._bytes(message.body)) if message.kind in b"TENC" else message
-        )
+        if message.kind == FromServer.DATA_ROW:
+            return Message(message.kind, self._row(message.body))
+        if message.kind in _WITH_NAMES:
+            return Message(message.kind, self._bytes(message.body))
+        return message
 
     def _row(self, body: bytes) -> bytes:
         parts, at = [body[:2]], 2

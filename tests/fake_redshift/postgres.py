@@ -28,7 +28,7 @@ _SETTINGS = {
 }
 SUPERUSER = "rdsdb"
 _WATCH = 'read -r _; kill -INT "$1" && sleep 1; rm -rf "$2"'
-PORT = 5432
+_PORT = 5432
 
 
 class PostgresServer:
@@ -44,6 +44,10 @@ class PostgresServer:
         self._process: subprocess.Popen | None = None
         self._watcher: subprocess.Popen | None = None
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / f".s.PGSQL.{_PORT}"
 
     def start(self) -> None:
         """Create the data folder if there is none, and start the server."""
@@ -74,7 +78,15 @@ class PostgresServer:
         settings = [f"-c{name}={value.strip(chr(39))}" for name, value in _SETTINGS.items()]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [binaries / "postgres", "-D", self.data, "-k", self.folder, f"-p{PORT}", *settings],
+                [
+                    binaries / "postgres",
+                    "-D",
+                    self.data,
+                    "-k",
+                    self.folder,
+                    f"-p{_PORT}",
+                    *settings,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -104,7 +116,7 @@ class PostgresServer:
         """A connection as PostgreSQL's superuser, in autocommit mode."""
         return psycopg.connect(
             host=str(self.folder),
-            port=PORT,
+            port=_PORT,
             user=SUPERUSER,
             dbname=database,
             autocommit=True,

@@ -1,20 +1,16 @@
-"""Writes what COPY leaves in the system tables, on a connection of its own.
+"""Rows for the system tables.
 
-So the rows stay when the client's transaction is rolled back, as they do on Redshift.
+They are written on a connection of their own, so that they stay when the client's transaction is
+rolled back, as on Redshift.
 """
 
-from __future__ import annotations
-
 import threading
-from typing import TYPE_CHECKING
 
 import psycopg
 
 from .copy_load import Load
-from .tokens import split
-
-if TYPE_CHECKING:
-    from .server import LoggedStatement
+from .statement_log import LoggedStatement
+from .tokens import literal, split
 
 _COMMANDS = {"select", "insert", "update", "delete", "merge", "copy", "unload"}
 _DDL = {"create", "alter", "drop", "grant", "revoke", "comment"}
@@ -145,3 +141,16 @@ def _query_type(statement: LoggedStatement) -> str:
     if word in _COMMANDS:
         return word.upper()
     return "DDL" if word in _DDL else "UTILITY"
+
+
+def note_insert(table: str) -> str:
+    """SQL for a client's session: rows went into this table, which sys_query_detail shows."""
+    return f"select pg_redshift.note_insert({literal(table)})"
+
+
+def set_last_copy(query_id: int, rows: int) -> str:
+    """SQL for a client's session: what pg_last_copy_id() and pg_last_copy_count() return."""
+    return (
+        f"select set_config('pg_redshift.last_copy_id', '{query_id}', false), "
+        f"set_config('pg_redshift.last_copy_count', '{rows}', false)"
+    )
