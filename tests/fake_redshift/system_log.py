@@ -17,7 +17,7 @@ _DDL = {"create", "alter", "drop", "grant", "revoke", "comment"}
 
 
 class SystemLog:
-    """The system tables behind STL_LOAD_ERRORS, SYS_LOAD_HISTORY and the like."""
+    """Writes the system tables behind STL_LOAD_ERRORS, SYS_LOAD_HISTORY and the like."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
@@ -37,7 +37,7 @@ class SystemLog:
         return self.execute("select nextval('pg_redshift.query_ids')")[0][0]
 
     def stored_password(self, user: str) -> str | None:
-        """The md5 hash of a user's password, None if there is no such user or no password."""
+        """The md5 hash of a user's password; None if the user or the password is missing."""
         rows = self.execute(
             "select rolpassword from pg_authid where rolname = %s and rolcanlogin", user
         )
@@ -47,7 +47,7 @@ class SystemLog:
         return bool(self.execute("select 1 from pg_namespace where nspname = %s", name))
 
     def record_history(self, statements: list[LoggedStatement]) -> None:
-        """Put the statements that have ended into sys_query_history, each once."""
+        """Add the finished statements to sys_query_history, each once."""
         with self._lock:
             ended = [
                 s
@@ -67,7 +67,8 @@ class SystemLog:
             )
 
     def record(self, load: Load, status: str, identity: dict) -> None:
-        """Keep one load. identity: query, transaction, session, user, database, table, started."""
+        """Record one load. identity: query, transaction, session, user, database, table,
+        table_id, started."""
         command = load.command
         with self._lock, self._connection.transaction():
             run = self._connection.cursor()
@@ -121,7 +122,7 @@ class SystemLog:
                         "length": error.column.length_label if error.column else "",
                         "position": error.position,
                         "raw_line": error.raw_line.partition("\0")[0],
-                        # Where there is a NUL the text ends, for PostgreSQL at least.
+                        # PostgreSQL cannot store NUL.
                         "raw_value": error.raw_value.partition("\0")[0],
                         "code": error.code,
                         "reason": error.reason.partition("\0")[0],

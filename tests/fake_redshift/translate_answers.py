@@ -24,7 +24,7 @@ def translate_error(fields: dict[str, str], log: SystemLog, pid: int) -> dict[st
         out["M"] = f"Cannot insert a NULL value into column {fields.get('c', '')}"
         out.pop("D", None)
     elif code == "23505" and fields.get("n", "").startswith("pg_"):
-        # Two transactions create it at once, with IF NOT EXISTS or without.
+        # Two transactions create it at once, with or without IF NOT EXISTS.
         index = _INDEXES.get(fields["n"], fields["n"])
         out["M"] = (
             f'duplicate key violates unique constraint "{index}" '

@@ -11,7 +11,7 @@ from .wire import FromServer, Message, TransactionStatus
 
 
 class Exchange:
-    """Something sent to PostgreSQL, and its answers up to the next ReadyForQuery.
+    """Something sent to PostgreSQL, and the answers up to the next ReadyForQuery.
 
     for_client: the answers go to the client; otherwise they are collected in `messages`.
     sends_ready: the ReadyForQuery goes to the client, too.

@@ -345,9 +345,8 @@ def test_inserts_show_in_sys_query_detail(db, fill):
 
 
 @pytest.fixture
-def faults(cluster):
-    yield cluster.faults
-    cluster.faults.clear()
+def faults(redshift_faults):
+    return redshift_faults
 
 
 def _cut(db, sql: str) -> None:
