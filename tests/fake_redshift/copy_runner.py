@@ -37,7 +37,7 @@ ERROR_STYLES = tuple(_FAILED)
 
 
 class _Target:
-    """The table of a COPY, and which of its columns the JSON and the defaults fill."""
+    """The table of a COPY, and the columns that the JSON and the DEFAULTs fill."""
 
     def __init__(self, command: CopyCommand, rows: list[list[str | None]]) -> None:
         self.oid = int(rows[0][6])

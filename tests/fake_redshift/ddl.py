@@ -1,8 +1,8 @@
-"""CREATE TABLE and ALTER TABLE: what PostgreSQL does not know is taken out and recorded.
+"""CREATE TABLE and ALTER TABLE: the parts that PostgreSQL lacks are taken out and recorded.
 
-What was taken out goes along as JSON in a comment at the head of the rewritten statement. An
-event trigger reads it there and keeps it, in the client's own transaction, in the tables
-pg_redshift.table_attributes and pg_redshift.constraints.
+They travel as JSON in a comment at the head of the rewritten statement. An event trigger reads it
+and records them, in the client's own transaction, in the tables pg_redshift.table_attributes and
+pg_redshift.constraints.
 """
 
 import json
@@ -21,7 +21,7 @@ _CONSTRAINT_STARTS = {"constraint", "primary", "unique", "foreign"}
 
 @dataclass
 class Attributes:
-    """What a CREATE TABLE says that PostgreSQL does not keep."""
+    """The parts of a CREATE TABLE that PostgreSQL does not store."""
 
     diststyle: str = "auto"
     distkey: str | None = None
@@ -32,12 +32,12 @@ class Attributes:
     constraints: list[dict] = field(default_factory=list)
 
     def comment(self) -> str:
-        """The comment that carries this to the event trigger."""
+        """The comment for the event trigger."""
         return f"/*redshift:{json.dumps(vars(self)).replace('/', chr(92) + 'u002f')}*/ "
 
 
 def create_table(statement: Statement) -> str:
-    """PostgreSQL's text of a CREATE TABLE [AS]."""
+    """CREATE TABLE [AS] for PostgreSQL."""
     reader = TokenReader(statement)
     reader.skip("create", "local", "temp", "temporary")
     reader.expect("table")
@@ -70,7 +70,7 @@ def create_table(statement: Statement) -> str:
 
 
 def alter_table(statement: Statement) -> tuple[str, bool]:
-    """PostgreSQL's text of an ALTER TABLE, and whether a transaction block must not be open."""
+    """ALTER TABLE for PostgreSQL, and whether it is refused in a transaction block."""
     reader = TokenReader(statement)
     reader.expect("alter")
     reader.expect("table")
@@ -119,7 +119,7 @@ def cascade_mark(statement: Statement) -> str:
 
 
 def _added_column(rewriter: Rewriter, first: int) -> str:
-    """A column of ALTER TABLE ADD COLUMN, which may have no keys, no identity."""
+    """The column of ALTER TABLE ADD COLUMN, for PostgreSQL; it may have no key or identity."""
     attributes = Attributes()
     column = _column(rewriter, first, len(rewriter.statement), attributes)
     words = [token.word for token in rewriter.statement.tokens[first:]]
@@ -161,7 +161,7 @@ def _alter_column(rewriter: Rewriter, statement: Statement, action: int, target:
 def table_attributes(
     reader: TokenReader, attributes: Attributes, until: tuple[str, ...] = ("as",)
 ) -> None:
-    """Read what follows the name or the columns of a table into `attributes`."""
+    """Read the attributes after the name or the columns of a table into `attributes`."""
     while reader.word and reader.word not in until:
         word = reader.word
         reader.at += 1
@@ -239,7 +239,7 @@ def _reference(reader: TokenReader) -> dict:
 
 
 def _column(rewriter: Rewriter, first: int, last: int, attributes: Attributes) -> str:
-    """PostgreSQL's text of one column; its attributes and constraints go to `attributes`."""
+    """A column for PostgreSQL; what PostgreSQL does not store goes to `attributes`."""
     statement = rewriter.statement
     name = statement.tokens[first].name
     if name in _SYSTEM_COLUMNS:

@@ -1,4 +1,4 @@
-"""CREATE, ALTER, REFRESH and DROP MATERIALIZED VIEW, each a call of a procedure."""
+"""CREATE, ALTER, REFRESH and DROP MATERIALIZED VIEW, each turned into a procedure call."""
 
 import json
 
@@ -10,11 +10,11 @@ from .rewrite import OWN_SCHEMA, Rewriter, check_identifier
 from .token_reader import TokenReader
 from .tokens import Statement, literal, quoted
 
-_NOT_IN_ONE = {"order", "limit", "offset"}
+_REFUSED_CLAUSES = {"order", "limit", "offset"}
 
 
 def create(statement: Statement) -> str:
-    """PostgreSQL's text of a CREATE MATERIALIZED VIEW."""
+    """CREATE MATERIALIZED VIEW for PostgreSQL."""
     reader = TokenReader(statement, 3)
     names = reader.name()[-2:]
     check_identifier(f"mv_tbl__{names[-1]}__0")
@@ -41,7 +41,7 @@ def create(statement: Statement) -> str:
 def _check_query(statement: Statement, start: int) -> None:
     level = statement.opener[start] if statement.text(start) != "(" else start
     for i in range(start, len(statement)):
-        if statement.opener[i] == level and statement.word(i) in _NOT_IN_ONE:
+        if statement.opener[i] == level and statement.word(i) in _REFUSED_CLAUSES:
             word = statement.word(i).upper()
             raise RedshiftError(f"{word} is not supported in a materialized view", "0A000")
     named = relations(statement)
@@ -57,7 +57,7 @@ def _yes_or_no(reader: TokenReader) -> bool:
 
 
 def refresh(statement: Statement) -> str:
-    """PostgreSQL's text of a REFRESH MATERIALIZED VIEW."""
+    """REFRESH MATERIALIZED VIEW for PostgreSQL."""
     reader = TokenReader(statement, 1)
     reader.expect("materialized")
     reader.expect("view")
@@ -68,7 +68,7 @@ def refresh(statement: Statement) -> str:
 
 
 def drop(statement: Statement) -> str:
-    """PostgreSQL's text of a DROP MATERIALIZED VIEW."""
+    """DROP MATERIALIZED VIEW for PostgreSQL."""
     reader = TokenReader(statement, 3)
     if_exists = reader.skip("if", "exists")
     name = quoted(reader.name()[-2:])
@@ -79,7 +79,7 @@ def drop(statement: Statement) -> str:
 
 
 def alter(statement: Statement) -> str:
-    """PostgreSQL's text of an ALTER MATERIALIZED VIEW ... AUTO REFRESH."""
+    """ALTER MATERIALIZED VIEW ... AUTO REFRESH for PostgreSQL."""
     reader = TokenReader(statement, 3)
     name = quoted(reader.name()[-2:])
     if reader.word != "auto":

