@@ -302,7 +302,7 @@ def _modifier(node: Node) -> int | None:
 
 
 def _rounded(kind: Numeric, places: list[Node]) -> Numeric | None:
-    """AWS's examples show as many places as requested. [DG:r_ROUND, r_TRUNC]"""
+    """AWS's examples show as many places as requested. [guide:r_ROUND, r_TRUNC]"""
     scale = _integer(places[0]) if places else 0
     if scale is None:
         return None
