@@ -200,7 +200,7 @@ def test_jsonpaths_file_with_another_key_means_auto(load, db):
 
 
 def test_jsonpaths_errors(load, db):
-    """[guide:copy-parameters-data-format]: notations do not mix; the array must have the element."""
+    """[guide:copy-parameters-data-format]: notations do not mix; arrays must have the element."""
     for expression, text in (
         ("$.a['b']", "mixed notations"),
         ("$[*]", "Invalid JSONPath format"),
