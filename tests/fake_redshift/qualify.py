@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from .rewrite import Rewriter
 
 _AFTER_QUALIFY = {"order", "limit", "offset", "union", "except", "intersect", "minus"}
-_SET_OPERATORS = {"union", "except", "intersect", "minus"}
 
 
 class Qualified(NamedTuple):
