@@ -114,7 +114,7 @@ def alter_table(statement: Statement) -> tuple[str, bool]:
 
 
 def cascade_mark(statement: Statement) -> str:
-    """The comment that tells the event trigger whether a DROP says CASCADE."""
+    """The comment by which the event trigger recognizes DROP ... CASCADE."""
     return "/*redshift:cascade*/ " if statement.word(len(statement) - 1) == "cascade" else ""
 
 

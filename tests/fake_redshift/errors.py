@@ -1,4 +1,4 @@
-"""The error that stands for Redshift's refusal of a statement."""
+"""The error that the stand-in raises when Redshift would refuse a statement."""
 
 SYNTAX_ERROR = "42601"
 FEATURE_NOT_SUPPORTED = "0A000"

@@ -106,7 +106,7 @@ class Session:
             await self._client.drain()
 
     async def _translated(self, message: Message) -> Message:
-        """A message as Redshift would send it; what it says of a statement is logged."""
+        """A message as Redshift would send it; the outcome of a statement is logged."""
         if message.kind == FromServer.PARAMETER_STATUS:
             return translate_answers.parameter_status(message)
         if message.kind == FromServer.ROW_DESCRIPTION:

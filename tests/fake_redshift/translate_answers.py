@@ -7,7 +7,7 @@ from .system_log import SystemLog
 from .wire import FromServer, Message
 
 _MISSING_RELATION = re.compile(r'relation "(?:[^".]+\.)?([^".]+)\.[^".]+" does not exist')
-# What PostgreSQL says of itself, by the name of the parameter.
+# Parameters for which the client gets other values than PostgreSQL's.
 _REPORTED = {"server_version": "8.0.2"}
 _TEXT, _VARCHAR = 25, 1043
 _SHOWN_TYPES = {_TEXT: _VARCHAR}
