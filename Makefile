@@ -73,8 +73,8 @@ bench: .venv/local profiles.yml ## Compare the project's speed with that of hand
 bench-peers: .venv/local .venv/peers profiles.yml ## Compare it with dlt and PySpark (needs Java)
 	$(BIN)/python benchmarks/run.py --peers .venv/peers/bin/python
 
-standin: .venv/dev ## Run a stand-in for Redshift, the sample in its S3, until Ctrl-C
-	$(BIN)/python -m tests.fake_redshift --upload sample_data
+standin: .venv/dev ## Run a stand-in for Redshift, the sample in its S3, until Ctrl-C; PORT=5440: on that port
+	$(BIN)/python -m tests.fake_redshift --upload sample_data $(if $(PORT),--port $(PORT))
 
 audit: .venv/audit ## Look for known vulnerabilities in the packages of production
 	.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/production.txt

@@ -1,9 +1,9 @@
 """Run dbt-redshift's functional tests against the stand-in: `python -m tests.conformance.run`.
 
-They were written for Redshift itself, so what they tell of the stand-in is not this project's own
-opinion. The source comes from PyPI; the tests run in a virtual environment of their own.
+They were written for Redshift itself, so they judge the stand-in independently. Their source comes
+from PyPI; they run in a virtual environment of their own.
 
-Exits with 1 if a test fails that lists.py does not list, or if a listed one passes.
+Exits with 1 if a test fails that is not in EXPECTED_FAILURES, or if one of these passes.
 """
 
 import json
@@ -21,25 +21,25 @@ import click
 
 from tests.fake_redshift import DATABASE, USER, FakeRedshift
 
-from .lists import EXPECTED_FAILURES, NEEDS, NOT_APPLICABLE, PACKAGE
+from .expectations import EXPECTED_FAILURES, NEEDS, NOT_APPLICABLE, PACKAGE
 
 _FOLDER = Path(__file__).parents[2] / "target" / "conformance"
 _TESTS = "tests/functional/"
 _NAMES = [(kind, f"dbt_test_{kind}_{n}") for kind in ("user", "group") for n in (1, 2, 3)]
-# One test asks for this database and expects to hear that it is there.
+# One test creates this database and expects to be told that it exists.
 _OTHER_DATABASE = "db_for_test__do_delete_if_you_see_this"
 _RANK = {"passed": 0, "skipped": 1, "failed": 2}
 
 
 @click.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=_FOLDER, help="Work here.")
-@click.option("--processes", default=2, show_default=True, help="Tests at a time.")
-@click.option("--show", is_flag=True, help="Print the end of each failure that is not listed.")
+@click.option("--processes", default=2, show_default=True, help="Tests at the same time.")
+@click.option("--show", is_flag=True, help="Print the end of each unexpected failure.")
 @click.argument("tests", nargs=-1)
 def main(folder: Path, processes: int, show: bool, tests: tuple[str, ...]) -> None:
-    """Run dbt-redshift's functional tests, or those of TESTS, against the stand-in.
+    """Run dbt-redshift's functional tests, or only TESTS, against the stand-in.
 
-    TESTS are paths below tests/functional, as adapter/test_basic.py::TestEmptyRedshift.
+    TESTS are paths below tests/functional, such as adapter/test_basic.py::TestEmptyRedshift.
     """
     started = time.monotonic()
     python = prepare(folder)
@@ -50,7 +50,7 @@ def main(folder: Path, processes: int, show: bool, tests: tuple[str, ...]) -> No
 
 
 def prepare(folder: Path) -> Path:
-    """Fetch the source and the packages, if they are not there; the Python that has them."""
+    """Fetch the source and the packages unless they are there; the Python that has them."""
     python = folder / "venv" / "bin" / "python"
     pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     if not (folder / "source" / "tests").exists():
@@ -64,7 +64,7 @@ def prepare(folder: Path) -> Path:
             packed.extractall(folder, filter="data")
         (folder / archive.name.removesuffix(".tar.gz")).rename(folder / "source")
     shutil.copy(
-        Path(__file__).with_name("in_place_of_conftest.py"),
+        Path(__file__).with_name("functional_conftest.py"),
         folder / "source" / _TESTS / "conftest.py",
     )
     return python
@@ -73,7 +73,7 @@ def prepare(folder: Path) -> Path:
 def run(
     python: Path, folder: Path, processes: int, tests: tuple[str, ...]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """How each test ended, and the text of what failed."""
+    """The outcome of each test, and the output of those that failed."""
     results = folder / "results.jsonl"
     results.unlink(missing_ok=True)
     command = [
@@ -101,7 +101,7 @@ def run(
 
 
 def read(results: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The worst outcome of each test's phases, and what the failed ones printed."""
+    """The worst outcome of each test's phases, and the output of those that failed."""
     outcomes: dict[str, str] = {}
     texts: dict[str, str] = {}
     for line in results.read_text().splitlines():
@@ -114,12 +114,12 @@ def read(results: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def report(outcomes: dict[str, str], texts: dict[str, str]) -> bool:
-    """Print the figures and what is not as lists.py says; whether all is."""
+    """Print the figures and all unexpected outcomes; whether there are none."""
     count = Counter(outcomes.values())
-    applying = count["passed"] + count["failed"]
+    applicable = count["passed"] + count["failed"]
     click.echo(
-        f"\n{count['passed']} of {applying} applying tests pass "
-        f"({100 * count['passed'] / max(applying, 1):.1f} %); "
+        f"\n{count['passed']} of {applicable} applicable tests pass "
+        f"({100 * count['passed'] / max(applicable, 1):.1f}%); "
         f"{count['skipped']} are skipped by dbt-redshift itself"
     )
     listed = {test for test in outcomes if _reason(test)}
@@ -132,7 +132,7 @@ def report(outcomes: dict[str, str], texts: dict[str, str]) -> bool:
         if test in texts:
             click.echo("    " + "\n    ".join(texts[test].splitlines()[-25:]))
     for test in wrongly_listed:
-        click.echo(f"PASSES, and is listed as an expected failure: {test}")
+        click.echo(f"PASSES, but is listed as an expected failure: {test}")
     return not surprises and not wrongly_listed
 
 

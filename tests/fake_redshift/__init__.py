@@ -1,9 +1,10 @@
-"""A local stand-in for Amazon Redshift and the S3 it copies from. See README.md."""
+"""A local stand-in for Amazon Redshift and the S3 that it loads from. See README.md."""
 
-from .cluster import BUCKET, DATABASE, USER, FakeRedshift
+from .cluster import FakeRedshift, PortTakenError
+from .constants import BUCKET, DATABASE, USER
 from .errors import RedshiftError
 from .faults import DEADLOCK, NOT_IN_SNAPSHOT, SERIALIZABLE_VIOLATION, Faults
-from .server import LoggedStatement
+from .statement_log import LoggedStatement
 
 __all__ = [
     "BUCKET",
@@ -15,5 +16,6 @@ __all__ = [
     "FakeRedshift",
     "Faults",
     "LoggedStatement",
+    "PortTakenError",
     "RedshiftError",
 ]

@@ -1,4 +1,4 @@
-"""`python -m tests.fake_redshift`: start the stand-in and say how to reach it."""
+"""`python -m tests.fake_redshift`: run the stand-in and say how to reach it."""
 
 import json
 import shlex
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from .cluster import BUCKET, FakeRedshift
-from .copy_serve import ERROR_STYLES
-from .server import LoggedStatement
+from .cluster import FakeRedshift, PortTakenError
+from .copy_runner import ERROR_STYLES
+from .statement_log import LoggedStatement
 
 
 @click.command()
@@ -21,7 +21,7 @@ from .server import LoggedStatement
 @click.option(
     "--statement-log",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Append every statement to this file, one JSON object a line.",
+    help="Append every statement to this file, one JSON object per line.",
 )
 @click.option(
     "--upload",
@@ -41,7 +41,7 @@ def main(
 ) -> None:
     """Run a local stand-in for Amazon Redshift until Ctrl-C.
 
-    Prints the variables that dbt and boto3 need as `export NAME=value` lines.
+    Prints the variables that its users need as lines to paste into a shell.
     """
 
     def write(entry: LoggedStatement) -> None:
@@ -51,22 +51,29 @@ def main(
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with FakeRedshift(
+    cluster = FakeRedshift(
         port=port,
         s3_port=s3_port,
         data_dir=data_dir,
         s3_endpoint=s3_endpoint,
         error_style=error_style,
         on_statement=write if statement_log else None,
-    ) as cluster:
-        for path in sorted(upload.rglob("*")) if upload else []:
-            if path.is_file():
-                cluster.s3.upload_file(str(path), BUCKET, path.relative_to(upload).as_posix())
-        for name, value in cluster.environment.items():
+    )
+    try:
+        cluster.start()
+    except PortTakenError as error:
+        option = "--port, or PORT= for make" if error.port == port else "--s3-port"
+        raise click.ClickException(f"{error}; choose another with {option}.") from error
+    try:
+        if upload:
+            cluster.upload(upload)
+        for name, value in cluster.shell_exports.items():
             click.echo(f"export {name}={shlex.quote(value)}")
-        click.echo("# ready; Ctrl-C stops it")
+        click.echo("# Ready: paste these lines into another shell. Ctrl-C stops the stand-in.")
         stopped.wait()
+    finally:
+        cluster.stop()
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m tests.fake_redshift")
+    main()

@@ -1,10 +1,11 @@
-"""A whole stand-in: PostgreSQL, the proxy, and an S3 endpoint, started and stopped together."""
+"""A whole stand-in: PostgreSQL, the proxy and an S3 endpoint, started and stopped together."""
 
 import asyncio
 import logging
 import os
 import secrets
 import shutil
+import socket
 import ssl
 import tempfile
 import threading
@@ -19,18 +20,19 @@ import psycopg
 from moto.server import ThreadedMotoServer
 from psycopg import sql
 
-from .backend import Backends
-from .copy_serve import ERROR_STYLES
+from . import environment
+from .backend_pool import BackendPool
+from .constants import BUCKET, DATABASE, USER
+from .copy_runner import ERROR_STYLES
 from .derived_types import FUNCTIONS
 from .faults import Faults
 from .long_names import LongNames
-from .names import DATABASE
 from .postgres import PostgresServer, is_open_to_all
-from .server import LoggedStatement, Proxy, Settings, socket_path
+from .proxy import Proxy
+from .shared_state import SharedState
+from .statement_log import LoggedStatement
 from .system_log import SystemLog
 
-USER = "awsuser"
-BUCKET = "fake-redshift"
 _SQL = Path(__file__).parent / "sql"
 _SCRIPTS = (
     *("functions", "semantics", "decimals", "keys"),
@@ -48,17 +50,25 @@ _DATABASE_SETTINGS = {
 }
 
 
+class PortTakenError(Exception):
+    """The stand-in cannot listen on the port that it was given."""
+
+    def __init__(self, port: int, reason: str) -> None:
+        super().__init__(f"port {port} cannot be used: {reason}")
+        self.port = port
+
+
 class FakeRedshift:
     """A local stand-in for one Amazon Redshift cluster and its S3.
 
-    Use it as a context manager, or call start and stop. Ports are free ones unless given.
+    Use it as a context manager, or call start and stop. A port of 0 means any free port.
 
     port, s3_port: where the proxy and the S3 endpoint listen, on `host`.
-    data_dir: a folder to keep the database in; without one it goes when the cluster stops.
-    s3_endpoint: an S3 endpoint that already runs; without one moto's server is started.
+    data_dir: a folder to keep the database in; without one it is removed at the end.
+    s3_endpoint: an S3 endpoint that already runs; without one, moto's server is started.
     isolation: 'snapshot' or 'serializable', the database's isolation level.
     error_style: 'provisioned' or 'serverless', the wording of a failed COPY.
-    tls: a server-side SSLContext; without one a client that asks for TLS is told no.
+    tls: a server-side SSLContext; without one, requests for TLS are declined.
     on_statement: called with every LoggedStatement as it ends.
     """
 
@@ -101,7 +111,11 @@ class FakeRedshift:
         self.stop()
 
     def start(self) -> None:
-        """Start PostgreSQL, S3 and the proxy; returns when clients can connect."""
+        """Start PostgreSQL, S3 and the proxy; returns when clients can connect.
+
+        Raises PortTakenError.
+        """
+        self._check_ports()
         try:
             self._folder = Path(tempfile.mkdtemp(prefix="redshift-", dir=_temporary_folder()))
             self._postgres = PostgresServer(self._folder, self._data_dir)
@@ -126,7 +140,7 @@ class FakeRedshift:
             self._folder = None
 
     def restart(self) -> None:
-        """Stop and start the database on the same port: every session ends, data stays."""
+        """Restart the database on the same port: every session ends, the data stays."""
         self._stop_proxy()
         self._postgres.stop()
         self._postgres.start()
@@ -136,30 +150,21 @@ class FakeRedshift:
     @property
     def environment(self) -> dict[str, str]:
         """The variables by which dbt's profile and boto3 find this cluster."""
-        return {
-            "DBT_REDSHIFT_HOST": self.host,
-            "DBT_REDSHIFT_PORT": str(self.port),
-            "DBT_REDSHIFT_DATABASE": DATABASE,
-            "DBT_REDSHIFT_USER": USER,
-            "DBT_REDSHIFT_SCHEMA": "public",
-            "DBT_ENV_SECRET_REDSHIFT_PASSWORD": self.password,
-            "DBT_REDSHIFT_SSLMODE": "disable",
-            "AWS_ENDPOINT_URL_S3": self.s3_endpoint,
-            "AWS_ACCESS_KEY_ID": "fake",
-            "AWS_SECRET_ACCESS_KEY": "fake",
-            "AWS_DEFAULT_REGION": self.region,
-            "DBT_COPY_IAM_ROLE": "default",
-            "DBT_STAGE_LOCATION": f"s3://{BUCKET}/stage/",
-        }
+        return environment.connection(self)
+
+    @property
+    def shell_exports(self) -> dict[str, str]:
+        """What the command prints: also dbt's target and the locations of the input."""
+        return environment.shell_exports(self)
 
     @property
     def s3_endpoint(self) -> str:
-        """The address of the S3 endpoint that COPY reads from."""
+        """The URL of the S3 endpoint that COPY reads from."""
         return self._s3_endpoint or f"http://{self.host}:{self.s3_port}"
 
     @cached_property
     def s3(self) -> Any:
-        """A boto3 client of that endpoint, which threads may share. The bucket BUCKET exists."""
+        """A boto3 client of that endpoint, safe to share between threads. BUCKET exists."""
         return boto3.session.Session().client(
             "s3",
             endpoint_url=self.s3_endpoint,
@@ -168,9 +173,40 @@ class FakeRedshift:
             aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY", "fake"),
         )
 
+    def connect(self, user: str = USER, password: str | None = None) -> Any:
+        """A connection of redshift_connector in which each statement is a transaction."""
+        import redshift_connector  # Only this method needs it.
+
+        connection = redshift_connector.connect(
+            host=self.host,
+            port=self.port,
+            database=DATABASE,
+            user=user,
+            password=password or self.password,
+            ssl=False,
+        )
+        connection.autocommit = True
+        return connection
+
     def admin(self) -> psycopg.Connection:
-        """A connection straight to PostgreSQL as its superuser, past the proxy."""
+        """A connection to PostgreSQL itself, past the proxy, as its superuser."""
         return self._postgres.connect(DATABASE)
+
+    def upload(self, folder: Path) -> None:
+        """Copy a folder's files into the bucket, with their paths in the folder as keys."""
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                self.s3.upload_file(str(path), BUCKET, path.relative_to(folder).as_posix())
+
+    def _check_ports(self) -> None:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        for port in (self.port, 0 if self._s3_endpoint else self.s3_port):
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((self.host, port))
+                except OSError as error:
+                    raise PortTakenError(port, error.strerror or str(error)) from error
 
     def _create_database(self) -> None:
         with self._postgres.connect() as connection:
@@ -210,9 +246,8 @@ class FakeRedshift:
         self._log = SystemLog(self.admin())
         with self.admin() as connection:
             functions = dict(connection.execute(FUNCTIONS).fetchall())
-        settings = Settings(
-            socket=socket_path(self._folder),
-            backends=Backends(socket_path(self._folder)),
+        shared = SharedState(
+            backends=BackendPool(self._postgres.socket),
             database=DATABASE,
             region=self.region,
             error_style=self.error_style,
@@ -226,7 +261,7 @@ class FakeRedshift:
             on_statement=self._on_statement,
             tls=self._tls,
         )
-        self._proxy = Proxy(settings, self.host, self.port)
+        self._proxy = Proxy(shared, self.host, self.port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -246,8 +281,8 @@ class FakeRedshift:
 
 
 def _temporary_folder() -> str | None:
-    """Where to make the temporary folder: not where a socket's name gets too long, and not where
-    the user that PostgreSQL runs as cannot go; None for the usual place."""
+    """Where to make the temporary folder; None for the usual place. In it a socket's path must not
+    be too long, and the user that PostgreSQL runs as must be able to enter it."""
     usual = Path(tempfile.gettempdir())
     fits = len(str(usual)) < 60 and (os.geteuid() != 0 or is_open_to_all(usual))
     return None if fits else "/tmp"

@@ -1,9 +1,9 @@
-"""The text of a COPY statement, read and checked before anything is fetched."""
+"""Reads a COPY statement and checks it before anything is fetched."""
 
 from dataclasses import dataclass, field
 
 from .errors import RedshiftError, syntax_error
-from .tokens import Statement, unquote
+from .tokens import Statement, quoted, unquote
 
 _NOT_WITH_JSON = {
     *("csv", "delimiter", "escape", "fillrecord", "fixedwidth", "ignoreblanklines", "null"),
@@ -21,7 +21,7 @@ MAX_ERROR_LIMIT = 100000
 
 @dataclass
 class CopyCommand:
-    """A COPY of JSON from S3: table and columns as written, the source, and the options."""
+    """A COPY of JSON from S3: the table, its columns, the source and the options."""
 
     table: list[str]
     columns: list[str] | None
@@ -44,21 +44,21 @@ class CopyCommand:
 
     @property
     def table_name(self) -> str:
-        """The table's own name, without its schema, as messages show it."""
+        """The table's name without its schema, as messages show it."""
         return self.table[-1]
 
     @property
     def quoted_table(self) -> str:
-        return ".".join('"' + part.replace('"', '""') + '"' for part in self.table)
+        return quoted(self.table)
 
 
 def parse_copy(statement: Statement) -> CopyCommand:
-    """Read COPY; raises RedshiftError for what Redshift would refuse before it loads anything."""
+    """Read COPY; raises RedshiftError for what Redshift refuses before it loads anything."""
     return _CopyParser(statement).parse()
 
 
 def split_s3_url(url: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// address."""
+    """The bucket and the key of an s3:// URL."""
     scheme, _, rest = url.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme != "s3" or not bucket:

@@ -1,4 +1,4 @@
-"""JSON as COPY reads it: a file cut into root objects, and an object's values per column."""
+"""JSON as COPY reads it: a file cut into root objects, and the values of an object."""
 
 import json
 import re
@@ -15,16 +15,16 @@ _STEP = re.compile(r"""\[\s*(?:'([^']*)'|"([^"]*)"|(\d+))\s*\]|\.([^.\[\]]+)|\[\
 
 
 class Number(str):
-    """A JSON number, as its text."""
+    """A JSON number as it was written."""
 
     __slots__ = ()
 
 
 class Root(NamedTuple):
-    """One root value of a file, or what stands where one should be.
+    """One root value of a file, or text that is found in its place.
 
-    If it cannot be read, problem says why, raw is its text and line the last line it touches;
-    of a value that was read RootReader.locate tells these two, as few ask for them.
+    If it cannot be read, problem says why, raw is its text and line its last line. For a value
+    that was read, RootReader.locate finds these two when they are needed.
     """
 
     value: object
@@ -37,7 +37,7 @@ _DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant
 
 
 class RootReader:
-    """Cuts the text of one file into its root values; `lines` counts the lines read so far."""
+    """Cuts the text of a file into its root values; `lines` counts the lines read so far."""
 
     def __init__(self, pieces: Iterable[str], skip_lines: int = 0) -> None:
         self._pieces = iter(pieces)
@@ -74,7 +74,7 @@ class RootReader:
             self.lines += 1
 
     def locate(self) -> tuple[str, int]:
-        """The text of the root value that was read last, and its last line."""
+        """The text and the last line of the root value that was read last."""
         root = self._problem(self._start, self._at, None)
         return root.raw, root.line
 
@@ -128,7 +128,7 @@ def _size(text: str) -> int:
 
 
 def parse_paths(expressions: object) -> list[list[str | int]]:
-    """The steps of each JSONPath expression; raises RedshiftError for one it cannot follow."""
+    """The steps of each JSONPath expression; raises RedshiftError if it is not supported."""
     if not isinstance(expressions, list) or not all(isinstance(e, str) for e in expressions):
         raise RedshiftError("Invalid JSONPath format: jsonpaths must be an array of strings")
     return [_parse_path(expression) for expression in expressions]
@@ -157,7 +157,7 @@ def _parse_path(expression: str) -> list[str | int]:
 
 
 def follow(value: object, steps: list[str | int]) -> object:
-    """The value at a path; None where an object lacks the key."""
+    """The value at a path; None if an object lacks the key."""
     for step in steps:
         if isinstance(step, int):
             if not isinstance(value, list) or step >= len(value):

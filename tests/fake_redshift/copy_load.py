@@ -1,4 +1,4 @@
-"""One load: reads the files of a COPY, converts every row, and keeps count of what went wrong."""
+"""One COPY: reads the files, converts every row, and collects the errors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -41,9 +41,10 @@ class FileLoaded:
 
 @dataclass
 class Load:
-    """The progress of one COPY; `columns` are those that the JSON fills, in the order of the list.
+    """The progress of one COPY.
 
-    constants: text of the evaluated DEFAULTs of columns outside the list, None for NULL.
+    columns: the columns that the JSON fills, in the order of the column list.
+    constants: the evaluated DEFAULTs of the other columns, as text; None for NULL.
     """
 
     command: CopyCommand
@@ -80,7 +81,7 @@ class Load:
             self._suffix = self._suffix[1:]
 
     def chunks(self) -> Iterator[bytes]:
-        """The rows in the text format of PostgreSQL's COPY; stops early once `failed` is set."""
+        """The rows in the text format of PostgreSQL's COPY; ends early once `failed` is set."""
         for file in self.found:
             started, before = _now(), len(self.errors)
             reader = RootReader(self.source.text(file), self.command.ignore_header)
@@ -161,7 +162,7 @@ class Load:
         return text
 
     def _clean(self, place: int, text: str) -> str:
-        """A string whose bytes are valid UTF-8, replaced if the command allows it."""
+        """A string in valid UTF-8; invalid bytes are replaced if the command allows it."""
         try:
             text.encode()
         except UnicodeEncodeError as error:
@@ -218,5 +219,5 @@ def _escape(text: str) -> str:
 
 
 def _storable(text: str) -> str:
-    """The first 1024 characters, without what PostgreSQL cannot store."""
+    """The first 1024 characters, without those that PostgreSQL cannot store."""
     return text[:1024].encode("utf-8", "replace").decode().replace("\0", "?")

@@ -1,4 +1,4 @@
-"""The objects that a COPY reads: prefix or manifest, fetched from S3 and unpacked."""
+"""The S3 objects that a COPY reads: listed by prefix or manifest, fetched, decompressed."""
 
 import bz2
 import codecs
@@ -19,7 +19,7 @@ _CHUNK = 8 * 1024 * 1024
 
 @dataclass
 class SourceFile:
-    """One object to load. size and etag are what S3 said when the load was planned."""
+    """One object to load; size and etag are those of the listing."""
 
     bucket: str
     key: str
@@ -33,7 +33,7 @@ class SourceFile:
 
 
 class Source:
-    """The S3 side of one COPY. `region` is the cluster's own."""
+    """What one COPY reads from S3. region: the cluster's."""
 
     def __init__(self, command: CopyCommand, s3: Any, region: str) -> None:
         self._command = command
@@ -42,7 +42,7 @@ class Source:
         self._checked: set[str] = set()
 
     def files(self) -> list[SourceFile]:
-        """The objects to load, in order; raises RedshiftError if there is none."""
+        """The objects to load, in order; raises RedshiftError if there are none."""
         self._check_region(self._command.bucket)
         if "manifest" in self._command.flags:
             return self._manifest()
@@ -52,7 +52,7 @@ class Source:
         return found
 
     def json_paths(self) -> list | None:
-        """The expressions of the jsonpaths file, None if 'auto' is to be used."""
+        """The expressions of the jsonpaths file; None for 'auto'."""
         if not self._command.json.startswith("s3://"):
             return None
         bucket, key = split_s3_url(self._command.json)
@@ -66,7 +66,7 @@ class Source:
         return document["jsonpaths"]
 
     def text(self, file: SourceFile) -> Iterator[str]:
-        """The unpacked text of an object in pieces; bytes that are not UTF-8 as surrogates."""
+        """The decompressed text of an object in pieces, with surrogates for invalid UTF-8."""
         decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         body = self._call("get_object", file.bucket, Key=file.key)["Body"]
         unpack = _unpacker(self._command.compression)
@@ -187,7 +187,7 @@ def _unpacker(compression: str | None):
 
 
 class _Members:
-    """Unpacks a stream of concatenated compressed members."""
+    """Decompresses a stream of concatenated members."""
 
     def __init__(self, make, error: type[Exception]) -> None:
         self._make, self._current, self._error = make, make(), error
@@ -203,5 +203,5 @@ class _Members:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the last member ended."""
+        """Whether the last member has ended."""
         return self._current.eof

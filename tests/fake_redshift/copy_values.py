@@ -1,4 +1,4 @@
-"""One JSON value turned into the text that PostgreSQL's COPY loads, as Redshift converts it."""
+"""Converts a JSON value, as Redshift does, into text for PostgreSQL's COPY."""
 
 import json
 import re
@@ -31,7 +31,7 @@ _TYPE_LABELS = {
 _TRUE = {"t", "true", "y", "yes", "1"}
 _FALSE = {"f", "false", "n", "no", "0"}
 _EPOCH = datetime(1970, 1, 1)
-# The digits of other scripts are none.
+# re.A: only ASCII digits count.
 _INTEGER = re.compile(r"[+-]?\d+\Z", re.A)
 _FLOAT = re.compile(
     r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z|[+-]?(nan|inf(inity)?)\Z", re.I | re.A
@@ -65,7 +65,7 @@ _FORMAT_PARTS = {
 
 
 class ValueRefused(Exception):
-    """A value that its column cannot take: the error code and reason of STL_LOAD_ERRORS."""
+    """A value does not fit its column: the error code and reason for STL_LOAD_ERRORS."""
 
     def __init__(self, code: int, reason: str, position: int = 0) -> None:
         super().__init__(reason)
@@ -74,7 +74,7 @@ class ValueRefused(Exception):
 
 @dataclass
 class Column:
-    """A column of the target table. length is that of a string in bytes."""
+    """A column of the target table. length: of a string, in bytes."""
 
     name: str
     type: str
@@ -98,9 +98,9 @@ Converter = Callable[[object], str | None]
 
 
 def make_converter(column: Column, command: CopyCommand) -> Converter:
-    """A function from a JSON value to the column's text, None for NULL.
+    """A function that converts a JSON value to the column's text, None for NULL.
 
-    The function raises ValueRefused for a value that the column cannot take.
+    It raises ValueRefused for a value that does not fit the column.
     """
     kind = column.type
     if kind in ("character varying", "character"):
@@ -150,7 +150,7 @@ def _scalar(column: Column, command: CopyCommand) -> Callable[[str], str]:
 
 
 def json_text(value: object) -> str:
-    """A JSON value as text, its numbers as they were written."""
+    """A JSON value as text, with numbers as they were written."""
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, dict):
@@ -383,7 +383,7 @@ def _by_format(pattern: str) -> Callable[[str], datetime | None]:
         "|".join(names), lambda m: _FORMAT_PARTS[m[0].upper()], pattern, flags=re.IGNORECASE
     )
 
-    # A fraction of seconds after SS is part of the value, not of the pattern.
+    # The value may have a fraction of a second, which the pattern does not show.
     def parse(text: str) -> datetime | None:
         for candidate in (compiled, compiled.replace("%S", "%S.%f")):
             try:

@@ -1,19 +1,19 @@
-"""CREATE TABLE and ALTER TABLE: what PostgreSQL does not know is taken out and recorded.
+"""CREATE TABLE and ALTER TABLE: the parts that PostgreSQL lacks are taken out and recorded.
 
-What was taken out goes along as JSON in a comment at the head of the rewritten statement. An
-event trigger reads it there and keeps it, in the client's own transaction, in the tables
-pg_redshift.table_attributes and pg_redshift.constraints.
+They travel as JSON in a comment at the head of the rewritten statement. An event trigger reads it
+and records them, in the client's own transaction, in the tables pg_redshift.table_attributes and
+pg_redshift.constraints.
 """
 
 import json
 from dataclasses import dataclass, field
 
-from . import marks
+from . import type_marks
 from .errors import FEATURE_NOT_SUPPORTED, RedshiftError, not_supported, syntax_error
-from .reader import Reader
 from .rewrite import OWN_SCHEMA, Rewriter
+from .token_reader import TokenReader
 from .tokens import Statement, literal
-from .types import LEADER_TYPES, MISSING_TYPES, type_name
+from .type_names import LEADER_TYPES, MISSING_TYPES, type_name
 
 _SYSTEM_COLUMNS = {"oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
 _CONSTRAINT_STARTS = {"constraint", "primary", "unique", "foreign"}
@@ -21,7 +21,7 @@ _CONSTRAINT_STARTS = {"constraint", "primary", "unique", "foreign"}
 
 @dataclass
 class Attributes:
-    """What a CREATE TABLE says that PostgreSQL does not keep."""
+    """The parts of a CREATE TABLE that PostgreSQL does not store."""
 
     diststyle: str = "auto"
     distkey: str | None = None
@@ -32,13 +32,13 @@ class Attributes:
     constraints: list[dict] = field(default_factory=list)
 
     def comment(self) -> str:
-        """The comment that carries this to the event trigger."""
+        """The comment for the event trigger."""
         return f"/*redshift:{json.dumps(vars(self)).replace('/', chr(92) + 'u002f')}*/ "
 
 
 def create_table(statement: Statement) -> str:
-    """PostgreSQL's text of a CREATE TABLE [AS]."""
-    reader = Reader(statement)
+    """CREATE TABLE [AS] for PostgreSQL."""
+    reader = TokenReader(statement)
     reader.skip("create", "local", "temp", "temporary")
     reader.expect("table")
     reader.skip("if", "not", "exists")
@@ -62,7 +62,7 @@ def create_table(statement: Statement) -> str:
         out += f" {body}"
     if tail_start < len(statement):
         query = rewriter.render(tail_start + 1, len(statement))
-        out += f" as {marks.query(query)}"
+        out += f" as {type_marks.query(query)}"
     if attributes.distkey and attributes.diststyle == "auto":
         attributes.diststyle = "key"
     leading = statement.sql[: statement.tokens[0].start]
@@ -70,8 +70,8 @@ def create_table(statement: Statement) -> str:
 
 
 def alter_table(statement: Statement) -> tuple[str, bool]:
-    """PostgreSQL's text of an ALTER TABLE, and whether a transaction block must not be open."""
-    reader = Reader(statement)
+    """ALTER TABLE for PostgreSQL, and whether it is refused in a transaction block."""
+    reader = TokenReader(statement)
     reader.expect("alter")
     reader.expect("table")
     reader.skip("if", "exists")
@@ -83,7 +83,7 @@ def alter_table(statement: Statement) -> tuple[str, bool]:
     if words[0] == "append":
         raise not_supported("ALTER TABLE APPEND in this stand-in")
     if words[0] == "add" and words[1] in _CONSTRAINT_STARTS:
-        reader = Reader(statement, action + 1)
+        reader = TokenReader(statement, action + 1)
         constraint = _table_constraint(reader)
         reader.expect_end()
         value = literal(json.dumps(constraint))
@@ -91,7 +91,7 @@ def alter_table(statement: Statement) -> tuple[str, bool]:
     if words[0] == "add" and words[1] == "check":
         raise not_supported("CHECK constraint")
     if words[:2] == ("drop", "constraint"):
-        reader = Reader(statement, action + 2)
+        reader = TokenReader(statement, action + 2)
         name = literal(reader.name()[0])
         cascades = str(reader.one_of("cascade", "restrict") == "cascade").lower()
         reader.expect_end()
@@ -103,7 +103,7 @@ def alter_table(statement: Statement) -> tuple[str, bool]:
         return f"{rewriter.render(0, action)} add column {_added_column(rewriter, start)}", False
     if words[0] == "alter" and words[1] in ("diststyle", "distkey", "compound", "sortkey"):
         attributes = Attributes()
-        table_attributes(Reader(statement, action + 1), attributes)
+        table_attributes(TokenReader(statement, action + 1), attributes)
         value = literal(json.dumps(vars(attributes)))
         return f"call {OWN_SCHEMA}.alter_attributes({target}, {value})", False
     if words[0] == "alter" and words[1] in ("column", "encode"):
@@ -114,12 +114,12 @@ def alter_table(statement: Statement) -> tuple[str, bool]:
 
 
 def cascade_mark(statement: Statement) -> str:
-    """The comment that tells the event trigger whether a DROP says CASCADE."""
+    """The comment by which the event trigger recognizes DROP ... CASCADE."""
     return "/*redshift:cascade*/ " if statement.word(len(statement) - 1) == "cascade" else ""
 
 
 def _added_column(rewriter: Rewriter, first: int) -> str:
-    """A column of ALTER TABLE ADD COLUMN, which may have no keys, no identity."""
+    """The column of ALTER TABLE ADD COLUMN, for PostgreSQL; it may have no key or identity."""
     attributes = Attributes()
     column = _column(rewriter, first, len(rewriter.statement), attributes)
     words = [token.word for token in rewriter.statement.tokens[first:]]
@@ -159,9 +159,9 @@ def _alter_column(rewriter: Rewriter, statement: Statement, action: int, target:
 
 
 def table_attributes(
-    reader: Reader, attributes: Attributes, until: tuple[str, ...] = ("as",)
+    reader: TokenReader, attributes: Attributes, until: tuple[str, ...] = ("as",)
 ) -> None:
-    """Read what follows the name or the columns of a table into `attributes`."""
+    """Read the attributes after the name or the columns of a table into `attributes`."""
     while reader.word and reader.word not in until:
         word = reader.word
         reader.at += 1
@@ -198,7 +198,7 @@ def _columns(rewriter: Rewriter, opening: int, attributes: Attributes) -> str:
         if word == "exclude":
             raise not_supported("EXCLUDE constraint")
         if word in _CONSTRAINT_STARTS:
-            reader = Reader(statement, first, last)
+            reader = TokenReader(statement, first, last)
             constraint = _table_constraint(reader)
             reader.expect_end()
             attributes.constraints.append(constraint)
@@ -218,7 +218,7 @@ def _columns(rewriter: Rewriter, opening: int, attributes: Attributes) -> str:
     return ", ".join(rendered)
 
 
-def _table_constraint(reader: Reader) -> dict:
+def _table_constraint(reader: TokenReader) -> dict:
     name = None
     if reader.skip("constraint"):
         name = reader.name()[0]
@@ -233,18 +233,18 @@ def _table_constraint(reader: Reader) -> dict:
     return constraint
 
 
-def _reference(reader: Reader) -> dict:
+def _reference(reader: TokenReader) -> dict:
     table = ".".join(f'"{n}"' for n in reader.name()[-2:])
     return {"table": table, "references": reader.names() if reader.text == "(" else []}
 
 
 def _column(rewriter: Rewriter, first: int, last: int, attributes: Attributes) -> str:
-    """PostgreSQL's text of one column; its attributes and constraints go to `attributes`."""
+    """A column for PostgreSQL; what PostgreSQL does not store goes to `attributes`."""
     statement = rewriter.statement
     name = statement.tokens[first].name
     if name in _SYSTEM_COLUMNS:
         raise RedshiftError(f'column name "{name}" conflicts with a system column name', "42701")
-    reader = Reader(statement, first + 1, last)
+    reader = TokenReader(statement, first + 1, last)
     is_char = reader.text.lower() == '"char"'
     if is_char or reader.word in LEADER_TYPES | MISSING_TYPES:
         kind = "char" if is_char else reader.word
@@ -289,7 +289,7 @@ def _column(rewriter: Rewriter, first: int, last: int, attributes: Attributes) -
     return " ".join(out)
 
 
-def _collation(reader: Reader) -> None:
+def _collation(reader: TokenReader) -> None:
     if reader.word == "case_insensitive":
         raise not_supported("COLLATE CASE_INSENSITIVE in this stand-in")
     reader.expect("case_sensitive")
@@ -298,7 +298,7 @@ def _collation(reader: Reader) -> None:
 _TYPE_WORDS = {"precision", "varying", "with", "without", "time", "zone"}
 
 
-def _type(rewriter: Rewriter, reader: Reader) -> str:
+def _type(rewriter: Rewriter, reader: TokenReader) -> str:
     statement, start = rewriter.statement, reader.at
     if start >= reader.end:
         raise syntax_error(statement.text(start))
@@ -318,7 +318,7 @@ _AFTER_DEFAULT = {
 }
 
 
-def _default(rewriter: Rewriter, reader: Reader) -> str:
+def _default(rewriter: Rewriter, reader: TokenReader) -> str:
     statement, start = rewriter.statement, reader.at
     reader.at += 1
     while reader.at < reader.end and reader.word not in _AFTER_DEFAULT:
@@ -328,7 +328,7 @@ def _default(rewriter: Rewriter, reader: Reader) -> str:
     return rewriter.render(start, reader.at)
 
 
-def _identity(reader: Reader, word: str) -> str:
+def _identity(reader: TokenReader, word: str) -> str:
     kind = "always"
     if word == "generated":
         kind = "by default" if reader.skip("by", "default") else "always"

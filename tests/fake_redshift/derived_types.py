@@ -1,11 +1,10 @@
 """The types of computed DECIMALs and of literals, derived as Redshift derives them.
 
-PostgreSQL's analysis of a statement says which column, function and operator each name is. From
-there on it has only NUMERIC and TEXT, where Redshift has a precision, a scale, a length.
+PostgreSQL's analysis of a statement resolves each column, function and operator. But it yields only
+NUMERIC and TEXT, where Redshift has a precision, a scale, a length.
 
 The rules are those of https://docs.aws.amazon.com/redshift/latest/dg/r_numeric_computations201.html
-and of the pages of the functions. What has no rule here has no type either, and stays as
-PostgreSQL has it.
+and of the functions' pages. An expression without a rule keeps PostgreSQL's type.
 """
 
 from collections.abc import Iterator
@@ -17,11 +16,11 @@ _MOST_DIGITS = 38
 _MOST_DIGITS_OF_64_BITS = 19
 _LEAST_SCALE_OF_DIVISION = 4
 _LONGEST_VARCHAR = 65535
-# PostgreSQL's numbers of its own types, which it never changes.
+# The oids of PostgreSQL's types, which never change.
 _NUMERIC, _VARCHAR, _TEXT, _UNKNOWN = "1700", "1043", "25", "705"
 _STRINGS = {_VARCHAR, _TEXT, _UNKNOWN}
 
-# Functions, aggregates and what operators call, by how the result's type comes from the arguments'.
+# Functions, aggregates and the functions behind operators, by how their result gets its type.
 _SAME = {
     *("min", "max", "any_value", "lag", "lead", "first_value", "last_value", "nth_value"),
     *("abs", "numeric_uminus", "numeric_uplus"),
@@ -57,7 +56,7 @@ Type = Numeric | Varchar | None
 
 
 class Column(NamedTuple):
-    """A column of a query; its type is None where that which PostgreSQL gives it is to stay."""
+    """A column of a query; type is None if PostgreSQL's type is right."""
 
     name: str
     type: Type
@@ -82,9 +81,9 @@ def computed(function: str, a: Numeric, b: Numeric) -> Numeric:
 
 
 def common(types: list[Type]) -> Type:
-    """The type of UNION, CASE, COALESCE and the like of these types.
+    """The common type that UNION, CASE, COALESCE and the like give these types.
 
-    AWS limits the precision to 19. That cannot be meant for DECIMALs of more digits, such as every
+    AWS limits the precision to 19. That cannot apply to DECIMALs of more digits, such as every
     SUM, whose values would not fit.
     """
     if types and all(isinstance(t, Varchar) for t in types):
@@ -100,8 +99,8 @@ def common(types: list[Type]) -> Type:
 class DerivedTypes:
     """The types of one statement.
 
-    tree: what PostgreSQL's analysis of it came to. functions: the names of functions by their
-    oid, as the query FUNCTIONS gives them.
+    tree: the result of PostgreSQL's analysis. functions: the names of functions by oid, as the
+    query FUNCTIONS returns them.
     """
 
     def __init__(self, tree: str, functions: dict[str, str]) -> None:
@@ -110,7 +109,7 @@ class DerivedTypes:
         self._known: dict[int, Type] = {}
 
     def columns(self) -> list[Column]:
-        """The columns of the statement, if it is a query."""
+        """The columns of a query."""
         columns = []
         for target in self._query.get("targetList", []):
             if target.get("resjunk") == "true":
@@ -122,7 +121,7 @@ class DerivedTypes:
         return columns
 
     def scales(self) -> dict[int, int]:
-        """The scales of divisions and averages by the numbers of their operands."""
+        """The scales of divisions and averages, by the number of the operand."""
         found: dict[int, set[int | None]] = {}
         for number, kind in self._marked(self._query, []):
             found.setdefault(number, set()).add(kind.scale if isinstance(kind, Numeric) else None)
@@ -162,7 +161,7 @@ class DerivedTypes:
 
     def _type(self, node: Node, queries: list[Node]) -> Type:
         if id(node) not in self._known:
-            self._known[id(node)] = None  # A recursive query asks for what it is itself.
+            self._known[id(node)] = None  # A recursive query asks for its own type.
             self._known[id(node)] = self._derive(node, queries)
         return self._known[id(node)]
 
@@ -248,7 +247,7 @@ class DerivedTypes:
         return None
 
     def _column(self, query: Node, number: int, queries: list[Node]) -> Type:
-        """The type of a query's column; `queries` are those around it and itself."""
+        """The type of a query's column. queries: the enclosing ones and the query itself."""
         targets = query.get("targetList", [])
         target = next((t for t in targets if t.get("resno") == str(number)), None)
         if target is None or query.get("commandType") != "1":
@@ -291,7 +290,7 @@ def _oid(node: Node) -> str:
 
 
 def _modifier(node: Node) -> int | None:
-    """PostgreSQL's type modifier, less its offset: of a column, or of a cast."""
+    """PostgreSQL's type modifier of a column or a cast, without its offset."""
     modifier = next(
         (node[m] for m in ("vartypmod", "consttypmod", "resulttypmod") if m in node), None
     )
@@ -303,7 +302,7 @@ def _modifier(node: Node) -> int | None:
 
 
 def _rounded(kind: Numeric, places: list[Node]) -> Numeric | None:
-    """AWS's examples show as many places as are asked for. [DG:r_ROUND, r_TRUNC]"""
+    """AWS's examples show as many places as requested. [guide:r_ROUND, r_TRUNC]"""
     scale = _integer(places[0]) if places else 0
     if scale is None:
         return None
@@ -326,7 +325,7 @@ def _is_null(node: Node) -> bool:
 
 
 def _constant(node: Node, oid: str) -> Type:
-    """The type of a literal: as many bytes, or digits, as it has."""
+    """The type of a literal: as many bytes or digits as it has."""
     if "constvalue" not in node:
         return None
     if oid == _NUMERIC:
@@ -336,7 +335,7 @@ def _constant(node: Node, oid: str) -> Type:
 
 
 def _literal_number(value: bytes) -> Numeric | None:
-    """The digits of a number as PostgreSQL keeps it: a head, then four digits in two bytes each."""
+    """The digits of a number as PostgreSQL stores it: a header, then four digits per two bytes."""
     head = int.from_bytes(value[:2], "little")
     if head & 0xC000 != 0x8000:  # more digits than Redshift takes
         return None

@@ -1,4 +1,4 @@
-"""The error that the stand-in raises where Redshift would refuse a statement."""
+"""The error that the stand-in raises when Redshift would refuse a statement."""
 
 SYNTAX_ERROR = "42601"
 FEATURE_NOT_SUPPORTED = "0A000"
@@ -41,5 +41,5 @@ def syntax_error(near: str) -> RedshiftError:
 
 
 def not_supported(what: str) -> RedshiftError:
-    """A statement that Redshift knows of and does not offer."""
+    """The error for something that Redshift, or the stand-in, knows and does not support."""
     return RedshiftError(f"{what} is not supported", FEATURE_NOT_SUPPORTED)

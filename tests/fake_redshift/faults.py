@@ -1,4 +1,4 @@
-"""Faults that a test can arm: cut connections, refused logins, statements that fail."""
+"""Faults to order: cut connections, refused logins, failing statements."""
 
 import re
 import threading
@@ -17,8 +17,8 @@ DEADLOCK = RedshiftError(
     "deadlock detected", "40P01", detail="Process 1 waits for AccessExclusiveLock on relation."
 )
 POINTS = ("before", "during", "after")
-# What to do at a statement, given as it was sent: the error to fail with, True to cut the
-# connection, False to let it run.
+# What to do with a statement, which is given as it was sent: fail with the error, cut the
+# connection (True), or let it run (False).
 Decision = Callable[[str], RedshiftError | bool]
 
 
@@ -31,7 +31,7 @@ class _Fault:
 
 
 class Faults:
-    """The armed faults of a cluster. Each goes off `times` times, then is gone."""
+    """The armed faults of a cluster. Each occurs `times` times and is then disarmed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -42,26 +42,26 @@ class Faults:
     def cut(self, point: str, statement: str, times: int = 1) -> None:
         """Cut the connection at a statement that matches the regular expression `statement`.
 
-        The text that is matched has no comments before its first word.
+        Comments before the first word of the statement are not matched.
 
-        point: 'before' the statement runs, 'during' (COPY only: some rows are on their way), or
-        'after' it ran, its answer not sent. `cut("after", "^commit")` commits and does not say so.
+        point: 'before' the statement runs, 'during' it (COPY only: some rows are on their way), or
+        'after' it has run but its answer is not sent, so `cut("after", "^commit")` does commit.
         """
         if point not in POINTS:
             raise ValueError(f"point must be one of {POINTS}")
         self._arm(_Fault(point, re.compile(statement, re.IGNORECASE), None, times))
 
     def fail(self, error: RedshiftError, statement: str = "", times: int = 1) -> None:
-        """Have a statement that matches `statement` fail with `error` instead of running."""
+        """Fail with `error` instead of running a statement that matches `statement`."""
         self._arm(_Fault("before", re.compile(statement, re.IGNORECASE), error, times))
 
     def decide(self, decision: Decision) -> None:
-        """Have a function decide at each statement, before it runs, until `clear` is called."""
+        """Let a function decide before each statement, until `clear` is called."""
         with self._lock:
             self._decide = decision
 
     def refuse_logins(self, times: int = 1) -> None:
-        """Refuse the next logins as a cluster that is restarting does."""
+        """Refuse the next logins, as a cluster does while it restarts."""
         with self._lock:
             self._refused_logins = times
 
@@ -81,7 +81,7 @@ class Faults:
             return True
 
     def take(self, point: str, statement: str, as_sent: str = "") -> RedshiftError | bool:
-        """The error to raise, True to cut the connection, False for no fault."""
+        """What to do at this point: see Decision."""
         with self._lock:
             if point == "before" and self._decide and (fault := self._decide(as_sent)):
                 return fault

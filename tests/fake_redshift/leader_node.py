@@ -1,7 +1,7 @@
-"""What runs on Redshift's leader node or on its compute nodes only, one function per rule.
+"""What runs only on Redshift's leader node, or only on its compute nodes: one function per rule.
 
-A query on user tables runs on the compute nodes. The leader's catalog and functions are not
-there, nor is what the compute nodes have on the leader.
+A query on user tables runs on the compute nodes, which lack the catalog and the functions of the
+leader node, and vice versa.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _LEADER_FUNCTIONS = {
     *("has_table_privilege", "age", "now", "isfinite", "generate_series"),
 }
 _LEADER_WORDS = {"current_time", "current_timestamp", "localtime", "localtimestamp"}
-# Of the session, which the leader knows. AWS shows them without tables and with system tables.
+# The leader node knows the session. AWS shows these without tables and with system tables.
 _SESSION_FUNCTIONS = {
     *("pg_last_copy_id", "pg_last_copy_count", "pg_last_query_id", "pg_last_unload_id"),
     *("pg_last_unload_count", "pg_backend_pid"),
@@ -35,19 +35,19 @@ def calls(statement: Statement, names: set[str]) -> Iterator[str]:
 
 
 def _is_column_list(statement: Statement, index: int) -> bool:
-    """Whether the word before a parenthesis names a common table or an insert's target."""
+    """Whether the word before a parenthesis is the name of a common table or of a target."""
     if statement.word(index - 1) in ("into", "table", "recursive", "with"):
         return True
     return statement.tokens[index].name in common_tables(statement)
 
 
 def leader_only(detail: str) -> RedshiftError:
-    """The error for what the compute nodes do not have."""
+    """The error for something that the compute nodes lack."""
     return RedshiftError(LEADER_ONLY_TEXT, "0A000", detail=detail)
 
 
 def creates_table(statement: Statement) -> bool:
-    """Whether the statement is a CREATE TABLE, with a query or without."""
+    """Whether the statement is CREATE TABLE, with or without a query."""
     return statement.word(0) == "create" and "table" in statement.words(1, 3)
 
 
@@ -56,7 +56,7 @@ def _writes(statement: Statement) -> bool:
 
 
 def leader_functions(statement: Statement, named: Relations) -> None:
-    """Functions of the leader node beside tables."""
+    """Leader-node functions in a query on tables."""
     if not named.user and not named.compute and not creates_table(statement):
         return
     for name in calls(statement, _LEADER_FUNCTIONS):
@@ -66,7 +66,7 @@ def leader_functions(statement: Statement, named: Relations) -> None:
             f"{name.upper()}() function is not supported (Hint: use SUBSTRING instead)"
         )
     if not named.user and not named.compute:
-        return  # The leader puts the time in before the compute nodes see the statement.
+        return  # The leader node fills in the time before the compute nodes see the statement.
     for i, token in enumerate(statement.tokens):
         if token.word not in _LEADER_WORDS or statement.text(i - 1) == ".":
             continue
@@ -75,7 +75,7 @@ def leader_functions(statement: Statement, named: Relations) -> None:
 
 
 def session_functions(statement: Statement, named: Relations) -> None:
-    """What the leader knows of the session beside user tables."""
+    """Session functions in a query on user tables."""
     if not named.user and not creates_table(statement):
         return
     for name in calls(statement, _SESSION_FUNCTIONS):
@@ -83,13 +83,13 @@ def session_functions(statement: Statement, named: Relations) -> None:
 
 
 def catalog_with_tables(statement: Statement, named: Relations) -> None:
-    """The leader's catalog beside user tables, or as the source of one."""
+    """Catalog tables joined to user tables, or as the source of one."""
     if named.catalog and (named.user or _writes(statement)):
         raise leader_only("Catalog tables are on the leader node only.")
 
 
 def system_views_as_source(statement: Statement, named: Relations) -> None:
-    """SYS and SVV views as the source of a table, which AWS shows for STL tables only."""
+    """SYS and SVV views as the source of a table; AWS shows that for STL views only."""
     if not _writes(statement):
         return
     for name in named.compute:
@@ -98,7 +98,7 @@ def system_views_as_source(statement: Statement, named: Relations) -> None:
 
 
 def compute_functions(statement: Statement, named: Relations) -> None:
-    """Functions of the compute nodes without a table."""
+    """Compute-node functions in a query without tables."""
     if named.user or named.compute:
         return
     for name in calls(statement, _COMPUTE_FUNCTIONS):

@@ -1,7 +1,7 @@
 """Names of 64 to 127 bytes, which PostgreSQL would cut.
 
-To PostgreSQL each goes by a shorter one, which ends in a hash of it. What the client sends is
-shortened before anything reads it, and what goes back to the client is lengthened again.
+In PostgreSQL each has a shorter name that ends in a hash of the long one. Names in the client's
+statements are shortened before anything else; names in the answers are lengthened again.
 """
 
 import hashlib
@@ -11,15 +11,21 @@ import struct
 from pathlib import Path
 
 from .tokens import fold, tokenize, unquote
-from .wire import Message
+from .wire import FromServer, Message
 
 POSTGRES_BYTES, REDSHIFT_BYTES = 63, 127
 _LONG_WORD = re.compile(r"[\w$]{40}")
 _HASH_DIGITS = 16
+_WITH_NAMES = (
+    FromServer.ROW_DESCRIPTION,
+    FromServer.ERROR_RESPONSE,
+    FromServer.NOTICE_RESPONSE,
+    FromServer.COMMAND_COMPLETE,
+)
 
 
 class LongNames:
-    """The long names that were seen, kept in a file beside the database."""
+    """The long names seen so far, kept in a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -27,7 +33,7 @@ class LongNames:
         self._find()
 
     def shorten(self, sql: str) -> str:
-        """A statement with short names; in quotes those alone that are known as a name."""
+        """A statement with short names; in string literals only known names are shortened."""
         if not _LONG_WORD.search(sql):
             return sql
         parts, at = [], 0
@@ -48,18 +54,18 @@ class LongNames:
         return "".join(parts) + sql[at:]
 
     def lengthen(self, text: str) -> str:
-        """A text with the names as the client knows them."""
+        """A text with the client's names."""
         return self._short.sub(lambda found: self._long[found[0]], text) if self._long else text
 
     def lengthened(self, message: Message) -> Message:
-        """A message to the client with the names as it knows them."""
+        """A message with the client's names."""
         if not self._long or not self._short_bytes.search(message.body):
             return message
-        if message.kind == b"D":
-            return Message(b"D", self._row(message.body))
-        return (
-            Message(message.kind, self._bytes(message.body)) if message.kind in b"TENC" else message
-        )
+        if message.kind == FromServer.DATA_ROW:
+            return Message(message.kind, self._row(message.body))
+        if message.kind in _WITH_NAMES:
+            return Message(message.kind, self._bytes(message.body))
+        return message
 
     def _row(self, body: bytes) -> bytes:
         parts, at = [body[:2]], 2

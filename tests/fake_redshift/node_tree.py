@@ -7,7 +7,7 @@ from typing import Any
 Node = dict[str, Any]
 
 _WORDS = r"(?:\\.|[^{}\\])*"
-# Makes up much of the text and says nothing about types.
+# Much of the text, but irrelevant to types.
 _DROPPED = re.compile(
     rf" :(?:eref|alias) \{{{_WORDS}\}}"
     rf"| :rteperminfos \((?:\{{{_WORDS}\}} ?)*\)"
@@ -18,8 +18,8 @@ _ESCAPE = re.compile(r"\\(.)")
 
 
 def read(text: str) -> list:
-    """The list that `text` is. A node's own name is its 'kind'. A field that is nothing, false,
-    0 or -1 is mostly left out; numbers and names are text, and bytes are bytes."""
+    """The list that `text` describes. A node's name is its 'kind'. Most fields that are empty,
+    false, 0 or -1 are left out; numbers and names are text, and bytes are bytes."""
     tokens = iter(_TOKEN.findall(_DROPPED.sub("", text)))
     next(tokens)
     return _list(tokens)
@@ -57,5 +57,5 @@ def _node(tokens: Iterator[str]) -> Node:
 
 
 def unescape(name: str) -> str:
-    """The name that a field's text stands for."""
+    """A name without the backslashes that escape it in the text."""
     return _ESCAPE.sub(r"\1", name)

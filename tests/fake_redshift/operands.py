@@ -1,4 +1,4 @@
-"""Where the operands of divisions and averages stand among a statement's tokens."""
+"""Finds the operands of divisions and averages among a statement's tokens."""
 
 from .tokens import Statement
 
@@ -10,8 +10,8 @@ _NO_OPERANDS = {"select", "from", "where", "as", "and", "or", "not", "in", "is",
 
 
 def divisor(statement: Statement, index: int, last: int) -> int | None:
-    """The index after the divisor of the `/` at `index`; None if it ends not before `last`, or if
-    its type may depend on what it is divided by."""
+    """The index after the divisor of the `/` at `index`; None if it does not end by `last`, or if
+    its type may depend on the dividend."""
     at = index + 1
     while statement.text(at) in ("+", "-"):
         at += 1
@@ -26,8 +26,8 @@ def divisor(statement: Statement, index: int, last: int) -> int | None:
 
 
 def division_key(statement: Statement, index: int, end: int) -> str:
-    """What is the same in a SELECT's divisions of the same by the same, and differs in all others;
-    of the dividend it has the last operand."""
+    """A key that is the same for equal divisions in one SELECT, and different otherwise. It
+    contains only the last operand of the dividend."""
     at = index - 1
     if statement.text(at) == ")":
         at = statement.partner[at] - 1
@@ -37,7 +37,7 @@ def division_key(statement: Statement, index: int, end: int) -> str:
 
 
 def average_key(statement: Statement, first: int, last: int) -> str:
-    """Likewise for the average of the tokens first..last-1."""
+    """Such a key for the average of the tokens first..last-1."""
     return f"avg {_key(statement, first, last)}"
 
 
@@ -47,7 +47,7 @@ def _key(statement: Statement, first: int, last: int) -> str:
 
 
 def _select(statement: Statement, index: int) -> int:
-    """Where the SELECT begins that the token belongs to; -1 without one."""
+    """The index of the SELECT to which a token belongs; -1 if there is none."""
     while index >= 0 and statement.word(index) != "select":
         index = statement.partner[index] - 1 if statement.text(index) == ")" else index - 1
     return index
@@ -65,7 +65,7 @@ def _primary(statement: Statement, at: int) -> int | None:
         return None
     _, end = statement.dotted_name(at)
     if end < len(statement) and statement.tokens[end].kind == "string":
-        return end + 1  # a literal with its type in front
+        return end + 1  # a literal preceded by its type
     if statement.text(end) == "(":
         end = statement.partner[end] + 1
         if statement.words(end, 2) == ("within", "group"):

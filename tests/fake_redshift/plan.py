@@ -1,17 +1,17 @@
-"""What is to be done with one statement of a client."""
+"""What to do with one statement of a client."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from . import ddl, marks, materialized, refuse
+from . import ddl, materialized_views, type_marks, unsupported
 from .copy_command import CopyCommand, parse_copy
 from .errors import RedshiftError, not_supported, syntax_error
-from .names import schemas
-from .reader import Reader
 from .relations import relations
 from .rewrite import OWN_SCHEMA, REDSHIFT_SETTINGS, Rewriter, rewrite, setting
+from .schema_names import schemas
+from .token_reader import TokenReader
 from .tokens import Statement, literal, quoted, split, unquote
 
 PLACEHOLDER = f"set {OWN_SCHEMA}.placeholder = ''"
@@ -20,16 +20,18 @@ _QUERIES = {"select", "with", "insert", "update", "delete", "merge", "values", "
 
 @dataclass
 class Plan:
-    """What PostgreSQL gets for one statement, and what the proxy does besides.
+    """What PostgreSQL runs for one statement, and what the proxy does besides.
 
-    sql: the text for PostgreSQL. tag: the command tag for the client where it differs.
-    copy: set for a COPY from S3, which the proxy serves itself; sql then does nothing.
-    commits_first: TRUNCATE, which ends the open transaction. outside_transaction: the command's
-    name if it is refused inside a transaction block. merge_source: a relation that must be a table.
-    inserts_into: the target of an INSERT, noted for sys_query_detail. reads: whether it may read
-    tables. reads_history: whether it names sys_query_history. query_group: what it sets that to.
-    body: the statement without the comments around it. marked: sql with the marks at which it
-    depends on derived types, None without any.
+    statement: as the client sent it. body: without the comments around it.
+    sql: the text for PostgreSQL. marked: sql with its marks (see type_marks), None without any.
+    tag: the command tag for the client, if it is not PostgreSQL's.
+    copy: a COPY from S3, which the proxy runs itself; sql then does nothing.
+    commits_first: TRUNCATE, which ends the open transaction.
+    outside_transaction: the command's name if it is refused inside a transaction block.
+    merge_source: a relation that must be a table.
+    inserts_into: the target of an INSERT, recorded for sys_query_detail.
+    reads: whether it may read tables. reads_history: whether it names sys_query_history.
+    query_group: the value to which it sets query_group.
     """
 
     statement: str
@@ -53,8 +55,8 @@ class Plan:
 
 @lru_cache(maxsize=4096)  # dbt sends most texts again in its next run
 def make_plan(sql: str) -> Plan | None:
-    """The plan for the one statement of a text, None if there is none. Raises RedshiftError for
-    more of them, and for one that Redshift refuses."""
+    """The plan for the statement in `sql`; None if there is none. Raises RedshiftError for several
+    statements, and for one that Redshift refuses."""
     statements = split(sql)
     if len(statements) > 1:
         raise RedshiftError("cannot insert multiple commands into a prepared statement", "42601")
@@ -65,8 +67,8 @@ def make_plan(sql: str) -> Plan | None:
         plan = _plan(statement)
     except (LookupError, StopIteration, ValueError) as error:
         raise syntax_error("end of input") from error
-    if marks.is_marked(plan.sql):
-        plan.sql, plan.marked = marks.plain(plan.sql), plan.sql
+    if type_marks.is_marked(plan.sql):
+        plan.sql, plan.marked = type_marks.plain(plan.sql), plan.sql
     plan.body = statement.source(0, len(statement))
     plan.reads = statement.word(0) in _QUERIES | {"create"}
     plan.reads_history = any(token.word == "sys_query_history" for token in statement.tokens)
@@ -74,13 +76,13 @@ def make_plan(sql: str) -> Plan | None:
 
 
 def _plan(statement: Statement) -> Plan:
-    refuse.check_reserved(statement)
+    unsupported.check_reserved(statement)
     first = statement.word(0)
     builder = _BUILDERS.get(first)
     if builder is not None:
         return builder(statement)
     if first in _QUERIES or statement.text(0) == "(":
-        refuse.check(statement)
+        unsupported.check(statement)
     return Plan(statement.sql, rewrite(statement))
 
 
@@ -89,13 +91,13 @@ def _copy(statement: Statement) -> Plan:
 
 
 def _insert(statement: Statement) -> Plan:
-    refuse.check(statement)
+    unsupported.check(statement)
     target = quoted(statement.dotted_name(2)[0])
     return Plan(statement.sql, rewrite(statement), inserts_into=target)
 
 
 def _merge(statement: Statement) -> Plan:
-    refuse.check(statement)
+    unsupported.check(statement)
     target, index = statement.dotted_name(2 if statement.word(1) == "into" else 1)
     source, after = statement.dotted_name(index + 1)
     end = len(statement)
@@ -125,13 +127,13 @@ def _merge_duplicates(
 def _create(statement: Statement) -> Plan:
     words = statement.words(1, 4)
     if "table" in words[:3] and words[0] in ("table", "temp", "temporary", "local"):
-        refuse.check(statement)
+        unsupported.check(statement)
         return Plan(statement.sql, ddl.create_table(statement))
     if words[0] in ("view", "or") and "view" in words[:3]:
-        refuse.check(statement)
+        unsupported.check(statement)
         return _create_view(statement)
     if words[0] == "materialized":
-        return _materialized(statement, materialized.create)
+        return _materialized(statement, materialized_views.create)
     if words[0] in ("external", "library", "model", "datashare", "masking", "rls"):
         raise not_supported(f"CREATE {words[0].upper()} in this stand-in")
     if words[0] == "user":
@@ -140,12 +142,12 @@ def _create(statement: Statement) -> Plan:
         return Plan(statement.sql, _create_schema(statement))
     if words[0] == "database":
         return Plan(statement.sql, rewrite(statement), outside_transaction="CREATE DATABASE")
-    refuse.check(statement)
+    unsupported.check(statement)
     return Plan(statement.sql, rewrite(statement))
 
 
 def _create_schema(statement: Statement) -> str:
-    reader = Reader(statement, 2)
+    reader = TokenReader(statement, 2)
     condition = "if not exists " if reader.skip("if", "not", "exists") else ""
     name, owner = "", ""
     if reader.word != "authorization":
@@ -161,12 +163,12 @@ def _create_schema(statement: Statement) -> str:
 
 
 def _drop_schema(statement: Statement) -> str:
-    reader = Reader(statement, 2)
+    reader = TokenReader(statement, 2)
     condition = "if exists " if reader.skip("if", "exists") else ""
     names, reader.at = schemas(statement, reader.at)
-    behaviour = reader.one_of("restrict", "cascade")
+    behavior = reader.one_of("restrict", "cascade")
     reader.expect_end()
-    return f"{ddl.cascade_mark(statement)}drop schema {condition}{names} {behaviour}"
+    return f"{ddl.cascade_mark(statement)}drop schema {condition}{names} {behavior}"
 
 
 def _create_view(statement: Statement) -> Plan:
@@ -184,7 +186,7 @@ def _create_view(statement: Statement) -> Plan:
     if not is_late_binding:
         leading = statement.sql[: statement.tokens[0].start]
         head, query = rewriter.render(0, at + 1), rewriter.render(at + 1, end)
-        return Plan(statement.sql, f"{leading}{head} {marks.query(query)}")
+        return Plan(statement.sql, f"{leading}{head} {type_marks.query(query)}")
     for name in relations(statement).user:
         if len(name) == 1:
             raise RedshiftError(
@@ -196,7 +198,7 @@ def _create_view(statement: Statement) -> Plan:
     return Plan(
         statement.sql,
         f"call {OWN_SCHEMA}.create_late_binding_view({literal(quoted(names))}, "
-        f"{marks.query_literal(query)}, {listed}, {str(replace).lower()})",
+        f"{type_marks.query_literal(query)}, {listed}, {str(replace).lower()})",
         tag="CREATE VIEW",
     )
 
@@ -206,13 +208,13 @@ def _first(statement: Statement, word: str):
 
 
 def _materialized(statement: Statement, text: Callable[[Statement], str]) -> Plan:
-    refuse.check(statement)
+    unsupported.check(statement)
     tag = f"{statement.word(0)} MATERIALIZED VIEW".upper()
     return Plan(statement.sql, text(statement), tag=tag)
 
 
 def _refresh(statement: Statement) -> Plan:
-    return _materialized(statement, materialized.refresh)
+    return _materialized(statement, materialized_views.refresh)
 
 
 def _user(statement: Statement) -> str:
@@ -231,7 +233,7 @@ def _user(statement: Statement) -> str:
 
 def _alter(statement: Statement) -> Plan:
     if statement.word(1) == "table":
-        refuse.check(statement)
+        unsupported.check(statement)
         sql, outside = ddl.alter_table(statement)
         return Plan(
             statement.sql,
@@ -240,17 +242,17 @@ def _alter(statement: Statement) -> Plan:
             outside_transaction="ALTER TABLE ALTER COLUMN" if outside else None,
         )
     if statement.word(1) == "materialized":
-        return _materialized(statement, materialized.alter)
+        return _materialized(statement, materialized_views.alter)
     if statement.word(1) == "user" and "password" in [t.word for t in statement.tokens]:
         return Plan(statement.sql, _user(statement))
-    refuse.check(statement)
+    unsupported.check(statement)
     return Plan(statement.sql, rewrite(statement))
 
 
 def _drop(statement: Statement) -> Plan:
     if statement.word(1) == "materialized":
-        return _materialized(statement, materialized.drop)
-    refuse.check(statement)
+        return _materialized(statement, materialized_views.drop)
+    unsupported.check(statement)
     if statement.word(1) == "schema":
         return Plan(statement.sql, _drop_schema(statement))
     outside = "DROP DATABASE" if statement.word(1) == "database" else None
@@ -295,7 +297,7 @@ def _begin(statement: Statement) -> Plan:
 
 
 def _grant(statement: Statement) -> Plan:
-    refuse.check(statement)
+    unsupported.check(statement)
     sql, tokens = statement.sql, statement.tokens
     last = max(i for i, t in enumerate(tokens) if t.word in ("to", "from"))
     out, position = [], 0
@@ -327,7 +329,7 @@ def _set(statement: Statement) -> Plan:
 
 
 def _set_value(statement: Statement, at: int) -> str:
-    """The value of a SET, 'default' for a RESET."""
+    """The value in SET; 'default' for RESET."""
     if at >= len(statement):
         return "default"
     token = statement.tokens[at]

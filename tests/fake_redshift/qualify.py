@@ -1,7 +1,7 @@
-"""QUALIFY, which PostgreSQL lacks, as a condition on a subquery.
+"""QUALIFY, which PostgreSQL lacks, turned into a condition on a subquery.
 
 `select a, t.* from t qualify c` becomes `select q1 as a, (q2).* from (select a as q1, t as q2,
-(c) as q0 from t) where q0`: whole rows stand for stars, so that no column has to be known.
+(c) as q0 from t) where q0`. Whole rows replace stars, so no column has to be known.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from .rewrite import Rewriter
 
 _AFTER_QUALIFY = {"order", "limit", "offset", "union", "except", "intersect", "minus"}
-_SET_OPERATORS = {"union", "except", "intersect", "minus"}
 
 
 class Qualified(NamedTuple):
-    """Where the parts of one SELECT stand: indexes of its tokens."""
+    """The indexes of the tokens at which the parts of a SELECT begin."""
 
     select: int
     first_item: int
@@ -47,7 +46,7 @@ def find(statement: Statement, first: int, last: int) -> Qualified | None:
 
 
 def render(rewriter: Rewriter, parts: Qualified, first: int, last: int) -> str:
-    """PostgreSQL's text of the tokens first..last-1, whose level has the QUALIFY of `parts`."""
+    """The tokens first..last-1, with the QUALIFY of `parts`, for PostgreSQL."""
     statement = rewriter.statement
     _check_alias(statement, parts)
     distinct = ""
@@ -74,7 +73,7 @@ def render(rewriter: Rewriter, parts: Qualified, first: int, last: int) -> str:
 
 
 def _check_alias(statement: Statement, parts: Qualified) -> None:
-    """Directly after FROM, QUALIFY needs an alias on the relation."""
+    """A relation directly before QUALIFY needs an alias."""
     tokens = statement.tokens
     names, after = statement.dotted_name(parts.source + 1)
     if names and after == parts.qualify:
@@ -97,7 +96,7 @@ def _items(statement: Statement, first: int, last: int) -> list[tuple[int, int]]
 def _columns(
     rewriter: Rewriter, statement: Statement, first: int, last: int, parts: Qualified
 ) -> list[tuple[str, str | None]]:
-    """The value and the name of one item of the select list; no name means a whole row."""
+    """The values and names of one item of the select list; a whole row has no name."""
     if statement.text(last - 1) == "*" and last - first == 1:
         aliases = [item.alias for item in from_items(statement, parts.source, parts.qualify)]
         return [(f'"{alias}"', None) for alias in aliases]
@@ -122,7 +121,7 @@ def _columns(
 def _condition(
     rewriter: Rewriter, statement: Statement, parts: Qualified, names: dict[str, str]
 ) -> str:
-    """The condition, in which names of the select list stand for their expressions."""
+    """The condition, with the names of the select list replaced by their expressions."""
     aliased = {name: value for name, value in names.items() if value.lower() != name}
     text, index = [], parts.qualify + 1
     while index < parts.end:

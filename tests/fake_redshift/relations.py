@@ -1,4 +1,4 @@
-"""Which relations a statement names, told from its tokens."""
+"""Finds the relations that a statement names."""
 
 from typing import NamedTuple
 
@@ -14,14 +14,15 @@ _COMPUTE_PREFIXES = ("stl_", "stv_", "svl_", "svv_", "svcs_", "sys_")
 
 
 class FromItem(NamedTuple):
-    """One entry of a FROM clause: a relation's name (empty for a subquery or a call), its alias."""
+    """One entry of a FROM clause. name: of the relation; empty for a subquery or a call."""
 
     name: tuple[str, ...]
     alias: str
 
 
 class Relations(NamedTuple):
-    """The names of the relations that a statement reads or writes, by kind."""
+    """The relations that a statement reads or writes: user tables, the leader node's catalog,
+    and the compute nodes' system tables."""
 
     user: set[tuple[str, ...]]
     catalog: set[tuple[str, ...]]
@@ -29,7 +30,7 @@ class Relations(NamedTuple):
 
 
 def from_items(statement: Statement, source: int, end: int) -> list[FromItem]:
-    """The entries of the FROM clause whose keyword is at `source`, up to the token `end`."""
+    """The entries of the FROM clause at `source`, up to the token `end`."""
     level, items, index, expected = statement.opener[source], [], source + 1, True
     while index < end:
         token = statement.tokens[index]

@@ -1,14 +1,14 @@
-"""Redshift's SQL turned into PostgreSQL's by replacing tokens; all other text stays as it is."""
+"""Turns Redshift's SQL into PostgreSQL's by replacing tokens; all other text stays."""
 
 from collections.abc import Callable
 
-from . import marks, operands, qualify
+from . import operands, qualify, type_marks
 from .errors import RedshiftError, syntax_error
 from .tokens import Statement, literal, unquote
-from .types import is_cast_target, type_name
+from .type_names import is_cast_target, type_name
 
 OWN_SCHEMA = "pg_redshift"
-# Settings that PostgreSQL has none of; they are kept as its custom ones, in this schema.
+# Settings that PostgreSQL lacks; they become custom settings with this prefix.
 REDSHIFT_SETTINGS = {
     *("query_group", "enable_result_cache_for_session", "enable_case_sensitive_identifier"),
     *("wlm_query_slot_count", "describe_field_name_in_uppercase", "analyze_threshold_percent"),
@@ -55,20 +55,20 @@ Rule = Callable[["Rewriter", int], tuple[str, int] | None]
 
 
 class Rewriter:
-    """Renders ranges of one statement's tokens as PostgreSQL understands them."""
+    """Renders ranges of a statement's tokens for PostgreSQL."""
 
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
 
     def render(self, first: int, last: int) -> str:
-        """The PostgreSQL text of the tokens first..last-1."""
+        """The tokens first..last-1 for PostgreSQL."""
         qualified = qualify.find(self.statement, first, last)
         if qualified is not None:
             return qualify.render(self, qualified, first, last)
         return self.render_plain(first, last)
 
     def render_plain(self, first: int, last: int) -> str:
-        """Like render, for a range whose own level has no QUALIFY."""
+        """Like render, for tokens without QUALIFY on their own level."""
         tokens, sql = self.statement.tokens, self.statement.sql
         out, index, tail = [], first, ""
         while index < last:
@@ -107,7 +107,7 @@ class Rewriter:
             return None
         gap = self.statement.source(index, index + 2)[1 : -len(self.statement.text(index + 1))]
         key = operands.division_key(self.statement, index, end)
-        return f"/{gap}{marks.operand(key, self.render_plain(index + 1, end))}", end
+        return f"/{gap}{type_marks.operand(key, self.render_plain(index + 1, end))}", end
 
     def _replace(self, index: int) -> tuple[str, int] | None:
         token = self.statement.tokens[index]
@@ -124,7 +124,7 @@ class Rewriter:
 
 
 def check_identifier(name: str) -> None:
-    """Refuse a name that Redshift, or PostgreSQL here, would have to cut."""
+    """Refuse a name that Redshift, or PostgreSQL in its place, would cut."""
     size = len(name.encode())
     if size > _REDSHIFT_IDENTIFIER_LIMIT:
         raise RedshiftError(f'identifier "{name}" is longer than 127 bytes', "42622")
@@ -136,7 +136,7 @@ def check_identifier(name: str) -> None:
 
 
 def rewrite(statement: Statement) -> str:
-    """The whole statement as PostgreSQL understands it, comments included."""
+    """The whole statement for PostgreSQL, comments included."""
     sql, tokens = statement.sql, statement.tokens
     middle = Rewriter(statement).render(0, len(tokens))
     return sql[: tokens[0].start] + middle + sql[tokens[-1].end :]
@@ -256,7 +256,7 @@ def _average(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
     if statement.word(first) in ("all", "distinct"):
         first += 1
     key = operands.average_key(statement, first, closing)
-    value = marks.operand(key, rewriter.render(first, closing))
+    value = type_marks.operand(key, rewriter.render(first, closing))
     return f"{statement.source(index, first)} {value})", closing + 1
 
 
@@ -282,7 +282,7 @@ def setting(name: str) -> str:
 
 
 def _array(rewriter: Rewriter, index: int) -> tuple[str, int] | None:
-    """ARRAY(1, 2), which makes a SUPER value."""
+    """ARRAY(1, 2) makes a SUPER value."""
     statement = rewriter.statement
     if not statement.is_call(index) or statement.word(index + 2) == "select":
         return None

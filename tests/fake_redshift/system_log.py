@@ -1,27 +1,23 @@
-"""Writes what COPY leaves in the system tables, on a connection of its own.
+"""Rows for the system tables.
 
-So the rows stay when the client's transaction is rolled back, as they do on Redshift.
+They are written on a connection of their own, so that they stay when the client's transaction is
+rolled back, as on Redshift.
 """
 
-from __future__ import annotations
-
 import threading
-from typing import TYPE_CHECKING
 
 import psycopg
 
 from .copy_load import Load
-from .tokens import split
-
-if TYPE_CHECKING:
-    from .server import LoggedStatement
+from .statement_log import LoggedStatement
+from .tokens import literal, split
 
 _COMMANDS = {"select", "insert", "update", "delete", "merge", "copy", "unload"}
 _DDL = {"create", "alter", "drop", "grant", "revoke", "comment"}
 
 
 class SystemLog:
-    """The system tables behind STL_LOAD_ERRORS, SYS_LOAD_HISTORY and the like."""
+    """Writes the system tables behind STL_LOAD_ERRORS, SYS_LOAD_HISTORY and the like."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
@@ -41,7 +37,7 @@ class SystemLog:
         return self.execute("select nextval('pg_redshift.query_ids')")[0][0]
 
     def stored_password(self, user: str) -> str | None:
-        """The md5 hash of a user's password, None if there is no such user or no password."""
+        """The md5 hash of a user's password; None if the user or the password is missing."""
         rows = self.execute(
             "select rolpassword from pg_authid where rolname = %s and rolcanlogin", user
         )
@@ -51,7 +47,7 @@ class SystemLog:
         return bool(self.execute("select 1 from pg_namespace where nspname = %s", name))
 
     def record_history(self, statements: list[LoggedStatement]) -> None:
-        """Put the statements that have ended into sys_query_history, each once."""
+        """Add the finished statements to sys_query_history, each once."""
         with self._lock:
             ended = [
                 s
@@ -71,7 +67,8 @@ class SystemLog:
             )
 
     def record(self, load: Load, status: str, identity: dict) -> None:
-        """Keep one load. identity: query, transaction, session, user, database, table, started."""
+        """Record one load. identity: query, transaction, session, user, database, table,
+        table_id, started."""
         command = load.command
         with self._lock, self._connection.transaction():
             run = self._connection.cursor()
@@ -125,7 +122,7 @@ class SystemLog:
                         "length": error.column.length_label if error.column else "",
                         "position": error.position,
                         "raw_line": error.raw_line.partition("\0")[0],
-                        # Where there is a NUL the text ends, for PostgreSQL at least.
+                        # PostgreSQL cannot store NUL.
                         "raw_value": error.raw_value.partition("\0")[0],
                         "code": error.code,
                         "reason": error.reason.partition("\0")[0],
@@ -145,3 +142,16 @@ def _query_type(statement: LoggedStatement) -> str:
     if word in _COMMANDS:
         return word.upper()
     return "DDL" if word in _DDL else "UTILITY"
+
+
+def note_insert(table: str) -> str:
+    """SQL for a client's session: rows went into this table, which sys_query_detail shows."""
+    return f"select pg_redshift.note_insert({literal(table)})"
+
+
+def set_last_copy(query_id: int, rows: int) -> str:
+    """SQL for a client's session: what pg_last_copy_id() and pg_last_copy_count() return."""
+    return (
+        f"select set_config('pg_redshift.last_copy_id', '{query_id}', false), "
+        f"set_config('pg_redshift.last_copy_count', '{rows}', false)"
+    )

@@ -1,4 +1,4 @@
-"""SQL text cut into tokens, each of which knows where it stands in the text."""
+"""Cuts SQL into tokens, each with its position in the text."""
 
 import re
 from dataclasses import dataclass, field
@@ -25,10 +25,10 @@ _TOKEN = re.compile(
 
 @dataclass(slots=True, frozen=True)
 class Token:
-    """A token: kind is word, quoted, string, dollar, parameter, number or operator.
+    """A token.
 
-    `word` is the lower-case text of an unquoted word and '' for anything else, so that keywords
-    can be compared without looking at the kind.
+    kind: word, quoted, string, dollar, parameter, number or operator.
+    word: the lower-case text if the kind is word, otherwise ''.
     """
 
     kind: str
@@ -39,7 +39,7 @@ class Token:
 
     @property
     def name(self) -> str:
-        """The identifier that a word or a quoted identifier stands for, as Redshift folds it."""
+        """The identifier that a word or a quoted word means, folded as Redshift does."""
         if self.kind == "quoted":
             return fold(self.text[1:-1].replace('""', '"'))
         return fold(self.text)
@@ -50,7 +50,7 @@ class Token:
 
 
 def fold(identifier: str) -> str:
-    """Lower case for ASCII letters only."""
+    """The identifier with its ASCII letters in lower case."""
     return "".join(c.lower() if "A" <= c <= "Z" else c for c in identifier)
 
 
@@ -94,18 +94,18 @@ def unquote(token: Token) -> str:
 
 
 def literal(value: str) -> str:
-    """`value` as a string literal that means the same whatever escapes are on."""
+    """`value` as a string literal, whatever standard_conforming_strings is."""
     return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def quoted(parts: list[str]) -> str:
-    """A name of these parts in double quotes."""
+    """The dotted name of these parts, in double quotes."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
 
 
 @dataclass
 class Statement:
-    """One SQL statement: its text and its tokens (a closing semicolon left out)."""
+    """One SQL statement: its text and its tokens, without a closing semicolon."""
 
     sql: str
     tokens: list[Token] = field(repr=False)
@@ -131,7 +131,7 @@ class Statement:
 
     @cached_property
     def partner(self) -> dict[int, int]:
-        """For each parenthesis the index of the one that matches it."""
+        """The index of the matching parenthesis, for each parenthesis."""
         partner, stack = {}, []
         for i, token in enumerate(self.tokens):
             if token.text == "(":
@@ -147,7 +147,7 @@ class Statement:
 
     @cached_property
     def opener(self) -> list[int]:
-        """For each token the index of the parenthesis that encloses it, -1 if none does."""
+        """The index of the parenthesis that encloses each token; -1 if none does."""
         opener, stack = [], [-1]
         for token in self.tokens:
             if token.text == ")" and len(stack) > 1:
@@ -158,7 +158,7 @@ class Statement:
         return opener
 
     def arguments(self, opening: int) -> list[tuple[int, int]]:
-        """The token ranges between the commas of the list whose parenthesis is at `opening`."""
+        """The ranges of tokens between the commas of the list that opens at `opening`."""
         closing = self.partner[opening]
         if closing == opening + 1:
             return []
@@ -170,11 +170,11 @@ class Statement:
         return [*ranges, (first, closing)]
 
     def is_call(self, index: int) -> bool:
-        """Whether the word at `index` is a function's name that is followed by arguments."""
+        """Whether the word at `index` is the name of a function that is called."""
         return self.text(index + 1) == "(" and self.text(index - 1) != "."
 
     def dotted_name(self, index: int) -> tuple[list[str], int]:
-        """The parts of the name that begins at `index`, and the index after it."""
+        """The parts of the name at `index`, and the index after it."""
         if index >= len(self) or not self.tokens[index].is_identifier:
             return [], index
         parts = [self.tokens[index].name]
@@ -188,7 +188,7 @@ class Statement:
 
 
 def split(sql: str) -> list[Statement]:
-    """The statements of `sql`, which semicolons separate; empty ones are left out."""
+    """The statements of `sql`, separated by semicolons; empty ones are left out."""
     statements, current, start = [], [], 0
     for token in tokenize(sql):
         if token.text == ";" and token.kind == "operator":

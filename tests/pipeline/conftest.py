@@ -15,7 +15,7 @@ import duckdb
 import pytest
 import redshift_connector
 
-from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift
+from tests.fake_redshift import BUCKET, FakeRedshift, fixtures
 
 from .session import Session
 from .warm import Command, Run, Runner, show_frames_alone
@@ -227,16 +227,7 @@ class RedshiftProject(Project):
 
     def connect(self) -> redshift_connector.Connection:
         """A connection in which each statement is a transaction."""
-        connection = redshift_connector.connect(
-            host=self.cluster.host,
-            port=self.cluster.port,
-            database=DATABASE,
-            user=USER,
-            password=self.cluster.password,
-            ssl=False,
-        )
-        connection.autocommit = True
-        return connection
+        return self.cluster.connect()
 
 
 def write_objects(path: Path, objects: tuple[dict, ...]) -> Path:
@@ -332,11 +323,7 @@ def sessions() -> Iterator[dict[tuple, Session]]:
         session.close()
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[FakeRedshift]:
-    """A stand-in for Redshift, one for each worker."""
-    with FakeRedshift() as cluster:
-        yield cluster
+cluster = fixtures.redshift_cluster
 
 
 @pytest.fixture(params=["local", "redshift"])
@@ -366,7 +353,6 @@ def new_project(
             environment = cluster.environment | {
                 "DBT_EVENTS_LOCATION": f"s3://{BUCKET}/log_data/",
                 "DBT_SONGS_LOCATION": f"s3://{BUCKET}/song_data",
-                "DBT_REDSHIFT_SCHEMA": "sparkify",
             }
         else:
             environment = {

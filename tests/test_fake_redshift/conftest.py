@@ -1,11 +1,15 @@
-"""One cluster for the whole run; each test has a schema of its own."""
+"""One cluster for all tests; each test has a schema of its own."""
 
 import itertools
 
 import pytest
 import redshift_connector
 
-from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift
+from tests.fake_redshift import BUCKET, USER, FakeRedshift, fixtures
+
+redshift_cluster = fixtures.redshift_cluster
+redshift_environment = fixtures.redshift_environment
+redshift_faults = fixtures.redshift_faults
 
 _numbers = itertools.count(1)
 
@@ -17,18 +21,10 @@ class Client:
         self, cluster: FakeRedshift, user: str = USER, password: str | None = None
     ) -> None:
         self.cluster = cluster
-        self.connection = redshift_connector.connect(
-            host=cluster.host,
-            port=cluster.port,
-            database=DATABASE,
-            user=user,
-            password=password or cluster.password,
-            ssl=False,
-        )
-        self.connection.autocommit = True
+        self.connection = cluster.connect(user, password)
 
     def run(self, sql: str, *arguments: object) -> list[tuple]:
-        """Run one statement; its rows, or an empty list."""
+        """Run one statement; its rows, or an empty list if it has none."""
         cursor = self.connection.cursor()
         cursor.execute(sql, arguments or None)
         return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
@@ -37,7 +33,7 @@ class Client:
         return self.run(sql)[0][0]
 
     def error(self, sql: str) -> dict:
-        """The fields of the error that `sql` must give."""
+        """Assert that `sql` fails; the fields of the error."""
         with pytest.raises(redshift_connector.error.Error) as caught:
             self.run(sql)
         fields = caught.value.args[0]
@@ -45,12 +41,12 @@ class Client:
         return fields
 
     def refused(self, sql: str, text: str) -> None:
-        """Assert that `sql` fails with a message that has `text` in it."""
+        """Assert that `sql` fails with a message that contains `text`."""
         message = self.error(sql)["M"]
         assert text in message, message
 
     def put(self, key: str, body: str | bytes, bucket: str = BUCKET) -> str:
-        """Write an S3 object; its address."""
+        """Write an S3 object; its URL."""
         data = body if isinstance(body, bytes) else body.encode()
         self.cluster.s3.put_object(Bucket=bucket, Key=key, Body=data)
         return f"s3://{bucket}/{key}"
@@ -60,9 +56,8 @@ class Client:
 
 
 @pytest.fixture(scope="session")
-def cluster():
-    with FakeRedshift() as cluster:
-        yield cluster
+def cluster(redshift_cluster):
+    return redshift_cluster
 
 
 @pytest.fixture

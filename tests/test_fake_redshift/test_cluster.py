@@ -1,8 +1,12 @@
-"""The stand-in as a program and as a Python object."""
+"""The stand-in as a program, a Python object and a pytest plugin."""
 
+import ast
 import json
 import os
+import shlex
+import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -18,7 +22,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift
+from tests import fake_redshift
+from tests.fake_redshift import BUCKET, DATABASE, USER, FakeRedshift, PortTakenError
 
 from .conftest import Client
 
@@ -27,14 +32,14 @@ _ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def folder():
-    """A folder that the user PostgreSQL runs as can reach."""
+    """A folder that PostgreSQL's user can enter."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         os.chmod(name, 0o777)
         yield Path(name)
 
 
 def test_command_line(folder):
-    """Prints what dbt and boto3 need, serves, and cleans up after Ctrl-C."""
+    """It prints what dbt, the loader and boto3 need, serves, and cleans up after Ctrl-C."""
     log = folder / "statements.jsonl"
     (folder / "input" / "a").mkdir(parents=True)
     (folder / "input" / "a" / "1.json").write_text('{"a": 1}')
@@ -50,14 +55,17 @@ def test_command_line(folder):
     for line in process.stdout:
         if line.startswith("#"):
             break
-        name, _, value = line.removeprefix("export ").strip().partition("=")
-        environment[name] = value
+        command, assignment = shlex.split(line)
+        assert command == "export"
+        name, _, environment[name] = assignment.partition("=")
     assert set(environment) == {
+        *("DBT_TARGET", "DBT_EVENTS_LOCATION", "DBT_SONGS_LOCATION"),
         *("DBT_REDSHIFT_HOST", "DBT_REDSHIFT_PORT", "DBT_REDSHIFT_DATABASE", "DBT_REDSHIFT_USER"),
         *("DBT_REDSHIFT_SCHEMA", "DBT_ENV_SECRET_REDSHIFT_PASSWORD", "DBT_REDSHIFT_SSLMODE"),
         *("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
         *("AWS_DEFAULT_REGION", "DBT_COPY_IAM_ROLE", "DBT_STAGE_LOCATION"),
     }
+    assert environment["DBT_REDSHIFT_SCHEMA"] == "sparkify"
     dsn = (
         f"host={environment['DBT_REDSHIFT_HOST']} port={environment['DBT_REDSHIFT_PORT']} "
         f"user={USER} dbname={DATABASE} password={environment['DBT_ENV_SECRET_REDSHIFT_PASSWORD']}"
@@ -77,6 +85,55 @@ def test_command_line(folder):
     process.stdout.close()
     assert [json.loads(line)["sql"] for line in log.open()][0:1] == ["BEGIN"]
     assert [p.name for p in folder.iterdir() if p.name.startswith("redshift-")] == []
+
+
+def test_taken_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.fake_redshift", "--port", str(port)],
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+        )
+        with pytest.raises(PortTakenError, match=f"port {port} cannot be used"):
+            FakeRedshift(s3_port=port).start()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"Error: port {port} cannot be used: Address already in use; choose another with --port, "
+        "or PORT= for make.\n"
+    )
+
+
+def test_a_copy_works_outside_the_project(tmp_path):
+    """The package imports nothing but the packages that its README names."""
+    package = Path(fake_redshift.__file__).parent
+    imports = {
+        name.partition(".")[0]
+        for path in package.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module]
+            if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    }
+    assert imports - sys.stdlib_module_names == {
+        *("boto3", "botocore", "click", "moto", "psycopg", "pytest", "redshift_connector"),
+    }
+    shutil.copytree(package, tmp_path / "elsewhere")
+    command = [sys.executable, "-m", "elsewhere", "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: python -m elsewhere")
+
+
+def test_fixtures(redshift_cluster, redshift_environment, redshift_faults):
+    assert os.environ["AWS_ENDPOINT_URL_S3"] == redshift_cluster.s3_endpoint
+    assert os.environ["DBT_REDSHIFT_PORT"] == redshift_environment["DBT_REDSHIFT_PORT"]
+    assert redshift_faults is redshift_cluster.faults
 
 
 def test_postgres_ends_with_a_killed_process(folder):
@@ -103,7 +160,7 @@ def test_postgres_ends_with_a_killed_process(folder):
     assert not Path(f"/proc/{server}").exists()
 
 
-def test_data_outlives_a_restart_and_a_data_folder_the_cluster(folder):
+def test_data_survives_a_restart_and_a_data_folder_the_cluster(folder):
     data = folder / "data"
     with FakeRedshift(data_dir=data, password="Known123") as cluster:
         db = Client(cluster)
@@ -121,7 +178,7 @@ def test_data_outlives_a_restart_and_a_data_folder_the_cluster(folder):
 
 
 def test_simple_protocol(cluster):
-    """psql and the like send several statements in one message."""
+    """psql and other clients send several statements in one message."""
     db = Client(cluster)
     cluster.s3.put_object(Bucket="fake-redshift", Key="simple", Body=b'{"a":1}')
     with psycopg.connect(
@@ -147,7 +204,7 @@ def test_admin_sees_the_same_data(db, cluster):
 
 
 def test_tls(tmp_path):
-    """With a certificate the proxy speaks TLS; without one it says no."""
+    """With a certificate the proxy accepts TLS; without one it declines."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     _make_certificate(key, certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

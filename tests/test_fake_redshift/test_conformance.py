@@ -1,4 +1,4 @@
-"""What `python -m tests.conformance.run` makes of the outcome of dbt-redshift's tests."""
+"""How `python -m tests.conformance.run` reports the outcome of dbt-redshift's tests."""
 
 import json
 
@@ -15,19 +15,19 @@ def listed(monkeypatch):
 @pytest.mark.parametrize(
     ("outcomes", "is_good", "text"),
     [
-        ({"a.py::T::x": "passed", "a.py::Known::x": "failed"}, True, "1 of 2 applying"),
+        ({"a.py::T::x": "passed", "a.py::Known::x": "failed"}, True, "1 of 2 applicable"),
         ({"a.py::T::x": "failed"}, False, "FAILS: a.py::T::x"),
-        ({"a.py::Known::x": "passed"}, False, "PASSES, and is listed"),
-        ({"a.py::T::x": "passed", "a.py::T::y": "skipped"}, True, "(100.0 %); 1 are skipped"),
+        ({"a.py::Known::x": "passed"}, False, "PASSES, but is listed"),
+        ({"a.py::T::x": "passed", "a.py::T::y": "skipped"}, True, "(100.0%); 1 are skipped"),
     ],
 )
-def test_only_listed_tests_may_fail_and_they_must(capsys, outcomes, is_good, text):
+def test_listed_tests_and_no_others_must_fail(capsys, outcomes, is_good, text):
     assert run.report(outcomes, {}) is is_good
     assert text in capsys.readouterr().out
 
 
 def test_the_worst_phase_of_a_test_counts(tmp_path):
-    """A test has three: what it sets up, itself, what it tears down."""
+    """A test has three phases: setup, call, teardown."""
     phases = [("x", "passed"), ("x", "failed"), ("x", "passed"), ("y", "passed"), ("y", "skipped")]
     lines = [
         json.dumps({"test": f"tests/functional/{test}", "outcome": outcome, "text": "why"})

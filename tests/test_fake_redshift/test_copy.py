@@ -1,4 +1,4 @@
-"""COPY of JSON from S3: what is loaded, and how values are converted."""
+"""COPY of JSON from S3: what it loads, and how it converts values."""
 
 import bz2
 import gzip
@@ -15,7 +15,7 @@ _OPTIONS = "iam_role default format as json 'auto'"
 
 @pytest.fixture
 def load(db):
-    """A function that loads `body` into a new table with these columns and returns its rows."""
+    """A function that loads `body` into a new table with `columns` and returns its rows."""
 
     def load(columns: str, body: str | bytes, options: str = _OPTIONS, listed: str = "") -> list:
         url = db.put(f"{db.schema}/data.json", body)
@@ -31,40 +31,40 @@ def _manifest(*entries: dict) -> str:
     return json.dumps({"entries": list(entries)})
 
 
-def test_objects_need_nothing_between_them(load):
-    """[DG:r_COPY_command_examples]: '}{', white space, pretty-printed objects."""
+def test_objects_need_no_separator(load):
+    """[guide:r_COPY_command_examples]: '}{', white space, pretty-printed objects."""
     body = '{"a":1}{"a":\n2}  \n\n\t{"a":3}'
     assert load("a int", body) == [(1,), (2,), (3,)]
 
 
 def test_auto_is_case_sensitive(load):
-    """[DG:copy-parameters-data-format]: a key with a capital never matches a column."""
+    """[guide:copy-parameters-data-format]: a key with a capital letter never matches a column."""
     assert load("firstname varchar, x int", '{"firstName":"A","x":1}') == [(None, 1)]
 
 
 def test_auto_ignorecase(load):
-    """[DG:copy-parameters-data-format]"""
+    """[guide:copy-parameters-data-format]"""
     options = "iam_role default json 'auto ignorecase'"
     assert load("firstname varchar", '{"firstName":"A"}', options) == [("A",)]
 
 
 def test_unknown_keys_are_ignored_and_absent_ones_null(load):
-    """[DG:copy-parameters-data-format]"""
+    """[guide:copy-parameters-data-format]"""
     assert load("a int, b varchar", '{"z":1,"a":2}') == [(2, None)]
 
 
 def test_absent_key_of_a_listed_column_is_null_not_default(load):
-    """[DG:copy-parameters-column-mapping]"""
+    """[guide:copy-parameters-column-mapping]"""
     assert load("a int, b int default 7", '{"a":1}') == [(1, None)]
 
 
 def test_column_outside_the_list_gets_its_default(load):
-    """[DG:copy-parameters-column-mapping]"""
+    """[guide:copy-parameters-column-mapping]"""
     assert load("a int, b int default 7", '{"a":1,"b":2}', listed="(a)") == [(1, 7)]
 
 
 def test_default_is_evaluated_once_per_copy(load):
-    """[DG:c_loading_default_values]: RANDOM() gives one value for all rows."""
+    """[guide:c_loading_default_values]: RANDOM() gives one value for all rows."""
     body = "".join('{"a":1}' for _ in range(20))
     rows = load("a int, r float default random()", body, listed="(a)")
     assert len(rows) == 20 and len({r for _, r in rows}) == 1
@@ -76,7 +76,7 @@ def test_getdate_as_default(load):
 
 
 def test_identity_is_numbered_unless_explicit(load, db):
-    """[DG:copy-parameters-data-conversion]: EXPLICIT_IDS and the column list go together."""
+    """[guide:copy-parameters-data-conversion]: EXPLICIT_IDS and the column list go together."""
     assert load("i bigint identity(5,1), a int", '{"a":1}') == [(5, 1)]
     url = db.put(f"{db.schema}/ids", '{"a":1,"i":50}')
     db.refused(f"copy t (i, a) from '{url}' {_OPTIONS}", "EXPLICIT_IDS")
@@ -86,14 +86,14 @@ def test_identity_is_numbered_unless_explicit(load, db):
 
 
 def test_empty_string_is_null_except_for_strings(load):
-    """[DG:copy-parameters-data-conversion]"""
+    """[guide:copy-parameters-data-conversion]"""
     columns = "a int, b bigint, c timestamp, d varchar, e boolean, f float"
     row = load(columns, '{"a":"","b":"","c":"","d":"","e":"","f":""}')[0]
     assert row == (None, None, None, "", None, None)
 
 
 def test_emptyasnull_and_blanksasnull(load):
-    """[DG:copy-parameters-data-conversion]"""
+    """[guide:copy-parameters-data-conversion]"""
     body = '{"a":"","b":"  "}'
     assert load("a varchar, b varchar", body, _OPTIONS + " emptyasnull") == [(None, "  ")]
     assert load("a varchar, b varchar", body, _OPTIONS + " blanksasnull") == [("", None)]
@@ -104,23 +104,23 @@ def test_json_null_is_null(load):
 
 
 def test_escapes_are_decoded(load):
-    """[DG:copy-usage_notes-copy-from-json]"""
+    """[guide:copy-usage_notes-copy-from-json]"""
     body = r'{"a":"tab\t nl\n slash\/ back\\ quote\" \u00e9 \ud83d\ude00"}'
     assert load("a varchar", body) == [('tab\t nl\n slash/ back\\ quote" é 😀',)]
 
 
 def test_number_into_varchar_keeps_its_text(load):
-    """The text form is not documented; the stand-in keeps what the file says."""
+    """The text form is not documented; the stand-in keeps the text of the file."""
     assert load("a varchar, b varchar", '{"a":112,"b":1.50e3}') == [("112", "1.50e3")]
 
 
 def test_nested_value_into_varchar_is_its_json_text(load):
-    """[DG:copy-usage_notes-copy-from-json]"""
+    """[guide:copy-usage_notes-copy-from-json]"""
     assert load("a varchar", '{"a":{"b":[1,2.0]}}') == [('{"b":[1,2.0]}',)]
 
 
 def test_super_columns(load, db):
-    """[DG:ingest-super]: nested values under 'auto', the whole object with 'noshred'."""
+    """[guide:ingest-super]: nested values under 'auto', the whole object with 'noshred'."""
     load("a super", '{"a":{"b":1}}')
     assert db.value("select json_serialize(a) from t") == '{"b": 1}'
     load("whole super", '{"a":{"b":1}}', "iam_role default json 'noshred'")
@@ -128,7 +128,8 @@ def test_super_columns(load, db):
 
 
 def test_decimal_is_cut_and_roundec_rounds(load):
-    """[DG:copy-parameters-data-conversion]; a bare DECIMAL is (18,0). [DG:r_Numeric_types201]"""
+    """A bare DECIMAL is (18,0).
+    [guide:copy-parameters-data-conversion, r_Numeric_types201]"""
     body = '{"a":218.99,"b":1.239}'
     columns = "a decimal, b decimal(5,2)"
     assert load(columns, body) == [(Decimal(218), Decimal("1.23"))]
@@ -136,7 +137,7 @@ def test_decimal_is_cut_and_roundec_rounds(load):
 
 
 def test_epochmillisecs(load):
-    """[DG:copy-parameters-data-conversion]"""
+    """[guide:copy-parameters-data-conversion]"""
     options = _OPTIONS + " timeformat 'epochmillisecs'"
     assert str(load("a timestamp", '{"a":1541105830796}', options)[0][0]) == (
         "2018-11-01 20:57:10.796000"
@@ -144,7 +145,7 @@ def test_epochmillisecs(load):
 
 
 def test_epochsecs_and_patterns(load):
-    """[DG:copy-parameters-data-conversion]"""
+    """[guide:copy-parameters-data-conversion]"""
     options = _OPTIONS + " timeformat 'epochsecs'"
     assert str(load("a timestamp", '{"a":"1541105830"}', options)[0][0]) == "2018-11-01 20:57:10"
     options = _OPTIONS + " timeformat 'DD.MM.YYYY HH:MI:SS' dateformat 'MM/DD/YYYY'"
@@ -153,7 +154,7 @@ def test_epochsecs_and_patterns(load):
 
 
 def test_default_time_formats(load):
-    """[DG:automatic-recognition]: a date's time is dropped, a timestamp may lack one."""
+    """[guide:automatic-recognition]: a date loses its time, a timestamp may lack one."""
     row = load("a date, b timestamp", '{"a":"2018-11-01 20:57:10","b":"2018-11-01"}')[0]
     assert [str(v) for v in row] == ["2018-11-01", "2018-11-01 00:00:00"]
 
@@ -163,19 +164,19 @@ def test_booleans(load):
 
 
 def test_truncatecolumns_cuts_whole_characters(load):
-    """[DG:copy-parameters-data-conversion]: n counts bytes."""
+    """[guide:copy-parameters-data-conversion]: n counts bytes."""
     options = _OPTIONS + " truncatecolumns"
     assert load("a varchar(4)", '{"a":"aééé"}', options) == [("aé",)]
 
 
 def test_acceptinvchars_replaces_bad_bytes(load):
-    """[DG:multi-byte-character-load-errors]"""
+    """[guide:multi-byte-character-load-errors]"""
     options = _OPTIONS + " acceptinvchars as '^'"
     assert load("a varchar", b'{"a":"x\xa4y"}', options) == [("x^y",)]
 
 
 def test_jsonpaths(load, db):
-    """[DG:copy-parameters-data-format]: by position; a missing key is NULL; arrays count."""
+    """[guide:copy-parameters-data-format]: by position; a missing key is NULL; [1] is an index."""
     paths = db.put(
         f"{db.schema}.paths", "{\"jsonpaths\":[\"$['b']['c']\",\"$['list'][1]\",\"$['z']\"]}"
     )
@@ -184,7 +185,7 @@ def test_jsonpaths(load, db):
 
 
 def test_jsonpaths_of_top_level_array(load, db):
-    """[DG:copy-parameters-data-format]: a top-level array is one row."""
+    """[guide:copy-parameters-data-format]: a top-level array is one row."""
     paths = db.put(f"{db.schema}.paths", '{"jsonpaths":["$[1]","$[0]"]}')
     assert load("a int, b int", "[1,2]\n[3,4]", f"iam_role default json '{paths}'") == [
         (2, 1),
@@ -193,13 +194,13 @@ def test_jsonpaths_of_top_level_array(load, db):
 
 
 def test_jsonpaths_file_with_another_key_means_auto(load, db):
-    """[DG:copy-parameters-data-format]"""
+    """[guide:copy-parameters-data-format]"""
     paths = db.put(f"{db.schema}.paths", '{"paths":["$[\'b\']"]}')
     assert load("a int", '{"a":1,"b":2}', f"iam_role default json '{paths}'") == [(1,)]
 
 
 def test_jsonpaths_errors(load, db):
-    """[DG:copy-parameters-data-format]: notations do not mix; an array must have the element."""
+    """[guide:copy-parameters-data-format]: notations do not mix; arrays must have the element."""
     for expression, text in (
         ("$.a['b']", "mixed notations"),
         ("$[*]", "Invalid JSONPath format"),
@@ -211,7 +212,7 @@ def test_jsonpaths_errors(load, db):
 
 
 def test_plain_path_is_a_prefix(db):
-    """[DG:copy-parameters-data-source-s3]"""
+    """[guide:copy-parameters-data-source-s3]"""
     for name in ("song_data/1.json", "song_data_old/2.json"):
         db.put(f"{db.schema}/{name}", '{"a":1}')
     db.run("create table t (a int)")
@@ -222,7 +223,7 @@ def test_plain_path_is_a_prefix(db):
 
 
 def test_prefix_that_matches_nothing(db):
-    """[PUB]"""
+    """[public]"""
     db.run("create table t (a int)")
     db.refused(
         f"copy t from 's3://fake-redshift/none/' {_OPTIONS}",
@@ -239,7 +240,7 @@ def test_folder_marker_loads_nothing(db):
 
 
 def test_manifest_loads_a_file_as_often_as_listed(db):
-    """[DG:loading-data-files-using-manifest]: twice is twice; other keys are tolerated."""
+    """[guide:loading-data-files-using-manifest]: twice if listed twice; other keys are ignored."""
     url = db.put(f"{db.schema}/1", '{"a":1}')
     entry = {"url": url, "mandatory": True, "meta": {"content_length": 7}}
     manifest = db.put(f"{db.schema}/m", _manifest(entry, entry))
@@ -249,7 +250,7 @@ def test_manifest_loads_a_file_as_often_as_listed(db):
 
 
 def test_manifest_mandatory(db):
-    """[DG:loading-data-files-using-manifest]: a missing file is skipped unless mandatory."""
+    """[guide:loading-data-files-using-manifest]: a missing file is skipped unless mandatory."""
     url = db.put(f"{db.schema}/1", '{"a":1}')
     missing = {"url": url + "-none"}
     db.run("create table t (a int)")
@@ -262,16 +263,16 @@ def test_manifest_mandatory(db):
     db.refused(f"copy t from '{manifest}' {_OPTIONS} manifest", "No file")
 
 
-def test_manifest_url_is_no_prefix(db):
-    """[DG:loading-data-files-using-manifest]"""
+def test_manifest_url_is_not_a_prefix(db):
+    """[guide:loading-data-files-using-manifest]"""
     url = db.put(f"{db.schema}/data1", '{"a":1}')
     manifest = db.put(f"{db.schema}/m", _manifest({"url": url[:-1], "mandatory": True}))
     db.run("create table t (a int)")
     db.refused(f"copy t from '{manifest}' {_OPTIONS} manifest", "NoSuchKey")
 
 
-def test_manifest_must_be_one_exact_key(db):
-    """[AWS:r_Load_Error_Reference] 8001"""
+def test_manifest_must_be_an_exact_key(db):
+    """[guide:r_Load_Error_Reference] 8001"""
     db.put(f"{db.schema}/m.json", _manifest())
     db.run("create table t (a int)")
     error = db.error(f"copy t from 's3://fake-redshift/{db.schema}/m' {_OPTIONS} manifest")
@@ -279,7 +280,7 @@ def test_manifest_must_be_one_exact_key(db):
 
 
 def test_manifest_without_the_keyword_is_data(db):
-    """[DG:copy-parameters-data-source-s3]"""
+    """[guide:copy-parameters-data-source-s3]"""
     manifest = db.put(f"{db.schema}/m", _manifest({"url": "s3://x/y"}))
     db.run("create table t (a int)")
     db.run(f"copy t from '{manifest}' {_OPTIONS}")
@@ -287,7 +288,7 @@ def test_manifest_without_the_keyword_is_data(db):
 
 
 def test_gzip_is_a_keyword(db):
-    """[DG:copy-parameters-file-compression]: the suffix says nothing."""
+    """[guide:copy-parameters-file-compression]: the suffix of the key does not matter."""
     body = b'{"a":1}'
     zipped = db.put(f"{db.schema}/1.gz", gzip.compress(body))
     plain = db.put(f"{db.schema}/2.gz", body)
@@ -301,8 +302,8 @@ def test_gzip_is_a_keyword(db):
 
 
 @pytest.mark.parametrize("size", [0, 5, 12, -9, -1])
-def test_gzip_that_ends_too_early_is_refused(db, size):
-    """Undocumented; lzop does so: "failed to inflate with lzop: unexpected end of file"."""
+def test_truncated_gzip_is_refused(db, size):
+    """Undocumented for gzip; for lzop: "failed to inflate with lzop: unexpected end of file"."""
     body = gzip.compress(b'{"a":1}' * 100)
     cut = db.put(f"{db.schema}/1.gz", body[:size])
     second_cut = db.put(f"{db.schema}/2.gz", body + body[: size or 1])
@@ -313,7 +314,7 @@ def test_gzip_that_ends_too_early_is_refused(db, size):
 
 
 def test_noload_loads_nothing(db):
-    """[DG:copy-parameters-data-load]"""
+    """[guide:copy-parameters-data-load]"""
     url = db.put(f"{db.schema}/1", '{"a":1}')
     db.run("create table t (a int)")
     db.run(f"copy t from '{url}' {_OPTIONS} noload")
@@ -323,12 +324,12 @@ def test_noload_loads_nothing(db):
 
 
 def test_ignoreheader_counts_lines(load):
-    """[DG:copy-parameters-data-format]"""
+    """[guide:copy-parameters-data-format]"""
     assert load("a int", '{"a":1}\n{"a":2}', _OPTIONS + " ignoreheader 1") == [(2,)]
 
 
 def test_options_in_any_order(load, db):
-    """[DG:ingest-super]: REGION before IAM_ROLE, FORMAT last."""
+    """[guide:ingest-super]: REGION before IAM_ROLE, FORMAT last."""
     options = (
         "region 'us-west-2' maxerror 0 compupdate off statupdate on manifest iam_role "
         "'arn:aws:iam::123456789012:role/copy' format json 'auto'"
@@ -343,14 +344,14 @@ def test_options_in_any_order(load, db):
     ["csv", "delimiter ','", "escape", "fillrecord", "fixedwidth 'a:1'", "ignoreblanklines",
      "null as 'x'", "readratio 50", "removequotes"],
 )  # fmt: skip
-def test_options_that_json_excludes(db, option):
-    """[DG:copy-parameters-data-format]"""
+def test_options_that_json_does_not_allow(db, option):
+    """[guide:copy-parameters-data-format]"""
     db.run("create table t (a int)")
     db.refused(f"copy t from 's3://fake-redshift/x' {_OPTIONS} {option}", "not supported with JSON")
 
 
 def test_required_clauses(db):
-    """[DG:r_COPY]: table, source and authorization; one error option."""
+    """[guide:r_COPY]: table, source and authorization; one error option."""
     db.run("create table t (a int)")
     db.refused("copy t from 's3://fake-redshift/x' json 'auto'", "Missing credentials")
     db.refused("copy t from 's3://fake-redshift/x' iam_role 'x' json 'auto'", "Invalid credentials")
@@ -362,8 +363,8 @@ def test_required_clauses(db):
     db.refused(f"copy none from 's3://fake-redshift/x' {_OPTIONS}", "nonexistent table")
 
 
-def test_region_must_be_the_bucket_s(db, cluster):
-    """[DG:copy-parameters-data-source-s3]"""
+def test_region_must_be_that_of_the_bucket(db, cluster):
+    """[guide:copy-parameters-data-source-s3]"""
     europe = boto3.client(
         "s3",
         region_name="eu-west-1",
@@ -386,7 +387,7 @@ def test_missing_bucket(db):
 
 
 def test_insert_privilege_is_needed(db, connect):
-    """[DG:r_COPY]"""
+    """[guide:r_COPY]"""
     db.run("create table t (a int)")
     db.run(f"create user {db.schema} password 'Secret123'")
     db.run(f"grant usage on schema {db.schema} to {db.schema}")
@@ -398,8 +399,8 @@ def test_insert_privilege_is_needed(db, connect):
     other.run(copy)
 
 
-def test_copy_sees_the_session_s_own_tables(db):
-    """Temporary tables, and tables of the open transaction. [DG:r_COPY]"""
+def test_copy_into_tables_only_the_session_sees(db):
+    """Temporary tables, and tables of the open transaction. [guide:r_COPY]"""
     url = db.put(f"{db.schema}/1", '{"a":1}')
     db.run("begin")
     db.run("create temp table own (a int)")
@@ -408,8 +409,8 @@ def test_copy_sees_the_session_s_own_tables(db):
     db.run("rollback")
 
 
-def test_notice_and_tag(db):
-    """[DG:r_COPY_command_examples]; rowcount stays -1. [DRV:core.py]"""
+def test_info_message_and_command_tag(db):
+    """[guide:r_COPY_command_examples]; rowcount stays -1. [driver:core.py]"""
     url = db.put(f"{db.schema}/1", '{"a":1}{"a":2}')
     db.run("create table t (a int)")
     cursor = db.connection.cursor()
@@ -422,8 +423,8 @@ def test_notice_and_tag(db):
     assert (entry.tag, entry.rows) == ("COPY", 2)
 
 
-def test_many_rows_in_seconds_while_others_work(db, connect):
-    """A load does not stop other sessions, and goes at a fair pace."""
+def test_other_sessions_work_during_a_load(db, connect):
+    """A load does not block other sessions, and is reasonably fast."""
     row = '{"a":%d,"b":"some text","c":1.5}\n'
     url = db.put(f"{db.schema}/big", "".join(row % n for n in range(100_000)))
     db.run("create table t (a int, b varchar, c float)")

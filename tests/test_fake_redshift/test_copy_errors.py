@@ -1,4 +1,4 @@
-"""COPY of bad data: codes and reasons, MAXERROR, what is left in the system tables."""
+"""COPY of bad data: codes and reasons, MAXERROR, rows of the system tables."""
 
 import pytest
 
@@ -10,7 +10,7 @@ _OPTIONS = "iam_role default format as json 'auto'"
 _FAILED = "Load into table 't' failed.  Check 'stl_load_errors' system table for details."
 
 
-# Numbers in the digits of another script are none.
+# The code for numbers in the digits of another script.
 _DIGITS = {"int": 1207, "float": 1208, "decimal(4,2)": 1207}
 
 
@@ -29,17 +29,17 @@ def _last_error(db) -> tuple:
 @pytest.mark.parametrize(
     ("column", "value", "code", "reason"),
     [
-        # [PUB]: 1204 and its wording; n counts bytes [DG:r_Character_types]
+        # [public]: 1204 and its wording; n counts bytes [guide:r_Character_types]
         ("varchar(3)", '"abcd"', 1204, "String length exceeds DDL length"),
         ("varchar(3)", '"éé"', 1204, "String length exceeds DDL length"),
         ("char(3)", '"abcd"', 1204, "Char length exceeds DDL length"),
-        # [DG:SYS_LOAD_ERROR_DETAIL]
+        # [guide:SYS_LOAD_ERROR_DETAIL]
         ("int", '"a"', 1207, "Invalid digit, Value 'a', Pos 0, Type: Integer"),
         ("bigint", '"12x"', 1207, "Invalid digit, Value 'x', Pos 2, Type: Long"),
         ("smallint", '"a"', 1207, "Invalid digit, Value 'a', Pos 0, Type: Short"),
-        # Not documented for JSON; the stand-in refuses what CSV refuses [PUB]
+        # Not documented for JSON; the stand-in refuses it, as Redshift does in CSV [public]
         ("bigint", "1540919166796.0", 1207, "Invalid digit, Value '.', Pos 13, Type: Long"),
-        # [AWS:r_Load_Error_Reference]
+        # [guide:r_Load_Error_Reference]
         ("int", "2147483648", 1222, "Overflow for Type: Integer"),
         ("smallint", "32768", 1222, "Overflow for Type: Short"),
         ("bigint", "9223372036854775808", 1222, "Overflow for Type: Long"),
@@ -61,7 +61,7 @@ def _last_error(db) -> tuple:
         ("int not null", "null", 1213, "Missing data for not-null field"),
         ("int not null", '""', 1213, "Missing data for not-null field"),
         ("varchar(9)", '"a\\u0000b"', 1218, None),
-        # [DG:multi-byte-character-load-errors]
+        # [guide:multi-byte-character-load-errors]
         (
             "varchar(9)",
             b'"\xa4"',
@@ -87,8 +87,8 @@ def test_value_errors(db, column, value, code, reason):
         assert found[1] == reason[:100].strip()
 
 
-def test_error_row(db):
-    """line_number is the last line of the failing object. [DG:copy-parameters-data-format]"""
+def test_row_of_stl_load_errors(db):
+    """line_number is the last line of the failing object. [guide:copy-parameters-data-format]"""
     db.run("create table t (a int, b int)")
     db.error(_copy(db, '{"a":1,\n"b":1}\n{"a":2,\n"b":"x"\n}\n{"a":3}'))
     assert _last_error(db)[2:] == ("b", 5, "x")
@@ -111,8 +111,8 @@ def test_error_row(db):
         ('{"a":1}\n{"a":', 1),
     ],
 )
-def test_junk_is_one_error_each(db, body, errors):
-    """Commas, junk, a top-level array without jsonpaths. [DG:copy-parameters-data-format]"""
+def test_each_piece_of_junk_is_one_error(db, body, errors):
+    """Commas, junk, a top-level array without jsonpaths. [guide:copy-parameters-data-format]"""
     db.run("create table t (a int)")
     db.error(_copy(db, body))
     db.run(_copy(db, body, "maxerror 100"))
@@ -121,7 +121,7 @@ def test_junk_is_one_error_each(db, body, errors):
 
 
 def test_object_larger_than_4_mb(db):
-    """[DG:copy-parameters-data-format]"""
+    """[guide:copy-parameters-data-format]"""
     db.run("create table t (a int)")
     large = '{"a":1,"b":"%s"}' % ("x" * (4 * 1024 * 1024))
     assert db.error(_copy(db, '{"a":0}\n' + large + '\n{"a":2}'))["M"] == _FAILED
@@ -137,7 +137,7 @@ def test_object_larger_than_4_mb(db):
      ("maxerror 3", True), ("ignoreallerrors", True)],
 )  # fmt: skip
 def test_maxerror_fails_when_reached(db, option, loads):
-    """[DG:copy-parameters-data-load]: fails when errors >= n; 0 and 1 mean the first."""
+    """[guide:copy-parameters-data-load]: fails when errors >= n; 0 and 1 mean the first."""
     db.run("create table t (a int)")
     copy = _copy(db, '{"a":1}{"a":"x"}{"a":2}{"a":"y"}{"a":3}', option)
     if not loads:
@@ -150,7 +150,7 @@ def test_maxerror_fails_when_reached(db, option, loads):
 
 
 def test_failed_copy_aborts_the_transaction_and_errors_stay(db):
-    """[DG:copy-usage_notes-multiple-files]; sqlstate XX000. [PUB]"""
+    """[guide:copy-usage_notes-multiple-files]; sqlstate XX000. [public]"""
     db.run("create table t (a int)")
     db.run("begin")
     db.run("insert into t values (1)")
@@ -176,8 +176,8 @@ def _last_query_id(db):
     return db.value(f"select max(query_id) from sys_load_history where session_id = {pid}")
 
 
-def test_ids_of_the_views(db):
-    """query_id of the SYS views is not the query of STL. [AWS:SYS_QUERY_HISTORY, r_STL_QUERY]"""
+def test_query_ids_differ_between_views(db):
+    """query_id (SYS) and query (STL) are not the same. [guide:SYS_QUERY_HISTORY, r_STL_QUERY]"""
     db.run("create table t (a int)")
     db.error(_copy(db, '{"a":"x"}'))
     number = db.value("select pg_last_copy_id()")
@@ -188,8 +188,8 @@ def test_ids_of_the_views(db):
         assert db.value(same) == 1
 
 
-def test_rolled_back_copy_leaves_its_traces(db):
-    """A row in SYS_LOAD_DETAIL does not mean a commit. [DG:SYS_LOAD_DETAIL]"""
+def test_rolled_back_copy_stays_in_the_system_tables(db):
+    """A row in SYS_LOAD_DETAIL does not imply a commit. [guide:SYS_LOAD_DETAIL]"""
     db.run("create table t (a int)")
     db.run("begin")
     db.run(_copy(db, '{"a":1}\n{"a":2}\n'))
@@ -201,12 +201,12 @@ def test_rolled_back_copy_leaves_its_traces(db):
         f"select trim(file_name), lines_scanned from sys_load_detail where query_id={query}"
     )
     assert detail[0][0].endswith("/bad.json") and detail[0][1] == 2
-    # the id is not updated when the transaction is rolled back [DG:PG_LAST_COPY_ID]
+    # A rolled-back COPY does not count. [guide:PG_LAST_COPY_ID]
     assert db.value("select pg_last_copy_id()") == -1
 
 
 def test_last_copy_functions(db):
-    """[DG:PG_LAST_COPY_ID, PG_LAST_COPY_COUNT]"""
+    """[guide:PG_LAST_COPY_ID, PG_LAST_COPY_COUNT]"""
     db.run("create table t (a int)")
     assert db.run("select pg_last_copy_id(), pg_last_copy_count()") == [(-1, 0)]
     db.error(f"copy t from 's3://fake-redshift/none/' {_OPTIONS}")
@@ -220,7 +220,7 @@ def test_last_copy_functions(db):
 
 
 def test_load_history(db):
-    """[AWS:SYS_LOAD_HISTORY, r_STL_LOAD_COMMITS]"""
+    """[guide:SYS_LOAD_HISTORY, r_STL_LOAD_COMMITS]"""
     db.run("create table t (a int)")
     db.run(_copy(db, '{"a":1}{"a":2}'))
     assert db.run(
@@ -234,7 +234,7 @@ def test_load_history(db):
 
 
 def test_strings_of_system_tables_are_padded(db):
-    """char(n) columns are blank-padded. [AWS:r_STL_LOAD_ERRORS, SYS_LOAD_ERROR_DETAIL]"""
+    """char(n) columns are blank-padded. [guide:r_STL_LOAD_ERRORS, SYS_LOAD_ERROR_DETAIL]"""
     db.run("create table t (a int)")
     db.error(_copy(db, '{"a":"x"}'))
     row = db.run(
@@ -249,8 +249,8 @@ def test_strings_of_system_tables_are_padded(db):
     assert [len(value) for value in row] == [256, 127, 512]
 
 
-def test_other_users_see_their_own_rows_only(db, connect):
-    """[AWS pages of the views]"""
+def test_users_see_only_their_own_rows(db, connect):
+    """[guide: the pages of the views]"""
     db.run("create table t (a int)")
     db.error(_copy(db, '{"a":"x"}'))
     db.run(f"create user {db.schema} password 'Secret123'")
@@ -258,7 +258,7 @@ def test_other_users_see_their_own_rows_only(db, connect):
 
 
 def test_serverless_wording():
-    """[PUB]: one space, sys_load_error_detail, an ErrorId."""
+    """[public]: one space, sys_load_error_detail, an ErrorId."""
     with FakeRedshift(error_style="serverless") as cluster:
         db = Client(cluster)
         db.schema = "public"

@@ -1,4 +1,4 @@
-"""The real dbt with the real adapter, on the stand-in."""
+"""dbt and dbt-redshift on the stand-in."""
 
 import json
 import os
@@ -15,13 +15,13 @@ _PROJECT = Path(__file__).parent / "dbt_project"
 
 
 class Dbt:
-    """Runs dbt in this process, which spares its start-up."""
+    """Runs dbt in this process, which saves its start-up time."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder, self.environment = folder, environment
 
     def __call__(self, *arguments: str) -> list[str]:
-        """Run one dbt command, which must succeed; the messages that it logs."""
+        """Run one dbt command, which must succeed; the messages it logs."""
         messages: list[str] = []
         runner = dbtRunner(callbacks=[lambda event: messages.append(event.info.msg)])
         folders = ["--project-dir", str(self.folder), "--profiles-dir", str(self.folder)]
@@ -62,7 +62,7 @@ def _event(user: int, level: str, second: int) -> str:
 
 
 def test_load_in_one_run_query_is_one_transaction(built):
-    """begin; lock; copy; insert; commit in one run_query. [CORE:macros/etc/statement.sql]"""
+    """begin; lock; copy; insert; commit in one run_query. [dbt-core:macros/etc/statement.sql]"""
     assert built.value("select count(*) from stand_in_raw.ledger") == 2
     sent = [
         s.sql.split()[-1] if s.sql.startswith("/*") else s.sql for s in built.cluster.statements
@@ -71,7 +71,7 @@ def test_load_in_one_run_query_is_one_transaction(built):
 
 
 def test_incremental_model_with_a_contract(built):
-    """delete+insert is the default with a unique_key. [ADP:impl.py]"""
+    """delete+insert is the default with a unique_key. [dbt-redshift:impl.py]"""
     assert built.run("select user_id, level from stand_in.plays order by played_at") == [
         (1, "free"),
         (2, "paid"),
@@ -80,12 +80,12 @@ def test_incremental_model_with_a_contract(built):
 
 
 def test_merge_model(built):
-    """[ADP:incremental_merge.sql]"""
+    """[dbt-redshift:incremental_merge.sql]"""
     assert built.value("select count(*) from stand_in.merged") == 2
 
 
-def test_snapshot_keeps_the_former_row(built):
-    """Snapshots are UPDATE ... FROM and INSERT. [ADP:snapshot_merge.sql]"""
+def test_snapshot_keeps_the_previous_row(built):
+    """Snapshots are UPDATE ... FROM and INSERT. [dbt-redshift:snapshot_merge.sql]"""
     rows = built.run(
         "select levels, dbt_valid_to is null from stand_in.users_snapshot where user_id = 1 "
         "order by dbt_valid_from"
@@ -94,17 +94,17 @@ def test_snapshot_keeps_the_former_row(built):
 
 
 def test_late_binding_view_survives_its_source(built):
-    """with no schema binding. [DG:r_CREATE_VIEW]"""
+    """with no schema binding. [guide:r_CREATE_VIEW]"""
     assert built.value("select count(*) from stand_in.stg_events") == 3
 
 
 def test_grants(built):
-    """[ADP:apply_grants.sql]"""
+    """[dbt-redshift:apply_grants.sql]"""
     assert built.value("select has_table_privilege('reader', 'stand_in.users', 'select')") is True
 
 
 def test_docs_describe_every_relation_once(built, dbt):
-    """Columns, comments and svv_table_info reach the catalog. [ADP:catalog.sql]"""
+    """Columns, comments and svv_table_info reach the catalog. [dbt-redshift:catalog.sql]"""
     dbt("docs", "generate")
     catalog = dbt.artifact("catalog.json")["nodes"]
     users = catalog["model.stand_in.users"]
@@ -117,7 +117,7 @@ def test_docs_describe_every_relation_once(built, dbt):
 
 
 def test_source_freshness(built, dbt):
-    """select max(loaded_at), getdate(). [CORE:freshness.sql]"""
+    """select max(loaded_at), getdate(). [dbt-core:freshness.sql]"""
     assert any("PASS freshness of raw.events" in m for m in dbt("source", "freshness"))
 
 
@@ -128,7 +128,7 @@ def test_full_refresh_and_single_commands(built, dbt):
 
 
 def test_datasharing_profile_uses_show_commands(built, dbt):
-    """SHOW SCHEMAS, TABLES, COLUMNS, GRANTS and USE. [ADP:impl.py]"""
+    """SHOW SCHEMAS, TABLES, COLUMNS, GRANTS and USE. [dbt-redshift:impl.py]"""
     dbt.environment["DBT_REDSHIFT_DATASHARING"] = "True"
     try:
         dbt("run")

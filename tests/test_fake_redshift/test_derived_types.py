@@ -1,4 +1,4 @@
-"""What DECIMALs that are computed come to, and the types that a query gives a table or a view."""
+"""Computed DECIMALs, and the types that a query gives a new table or view."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ _KINDS = {
 
 @pytest.fixture
 def sales(db):
-    """The columns of AWS's examples."""
+    """The tables of AWS's examples."""
     db.run("create table sales (id int, qty smallint, paid decimal(8,2), fee decimal(8,2))")
     db.run("insert into sales values (1, 3, 2.00, 7), (2, 2, 5.50, 3), (3, 6, -4, 1), (4, 1, 0, 2)")
     db.run("create table texts (code char(2), name varchar(20), n bigint, x float)")
@@ -26,7 +26,7 @@ def sales(db):
 
 
 def columns(db, query, kind="table"):
-    """The types of what `query` makes: of a DECIMAL its precision and scale alone, as '8,2'."""
+    """The column types of what `query` makes; for a DECIMAL its precision and scale, '8,2'."""
     if kind == "late-binding view":
         query = query.replace(" from ", f" from {db.schema}.")
     db.run(_KINDS[kind].format(schema=db.schema, query=query))
@@ -47,8 +47,8 @@ def columns(db, query, kind="table"):
 
 @pytest.mark.parametrize("kind", _KINDS)
 def test_literals(sales, kind):
-    """As many digits and bytes as they have; integers are no DECIMALs.
-    [PUB: dbt-redshift, test_columns_in_relation.py]"""
+    """They have as many digits or bytes as are written; integers are not DECIMALs.
+    [public: dbt-redshift, test_columns_in_relation.py]"""
     query = (
         "select 1.23 as a, 'it''s' as b, -10.0 as c, 5 as d, 'é' as e, 9000000000 as f from texts"
     )
@@ -61,7 +61,7 @@ def test_literals(sales, kind):
 
 
 def test_formulas():
-    """[DG:r_numeric_computations201; PUB: wrschneider, on a division of a division]"""
+    """[guide:r_numeric_computations201; public: wrschneider, on nested divisions]"""
     for function, a, b, expected in (
         ("numeric_add", (8, 2), (10, 0), (13, 2)),
         ("numeric_sub", (38, 2), (5, 4), (38, 4)),
@@ -79,7 +79,7 @@ def test_formulas():
 
 @pytest.mark.parametrize("kind", _KINDS)
 def test_computed_decimals_have_precision_and_scale(sales, kind):
-    """[DG:r_numeric_computations201]"""
+    """[guide:r_numeric_computations201]"""
     query = (
         "select paid + fee as a, paid - 1 as b, paid * qty as c, paid / fee as d, paid / qty as e, "
         "-paid as f, paid + 0.5 as g, abs(paid) as h, sign(paid) as i from sales"
@@ -90,7 +90,7 @@ def test_computed_decimals_have_precision_and_scale(sales, kind):
 
 
 def test_aggregates(sales):
-    """[DG:r_SUM, r_AVG, r_MAX]"""
+    """[guide:r_SUM, r_AVG, r_MAX]"""
     query = (
         "select sum(paid) as a, avg(paid) as b, min(paid) as c, sum(qty) as d, avg(qty) as e, "
         "sum(paid) / count(*) as f, avg(paid / qty) as g from sales"
@@ -107,8 +107,8 @@ def test_windows(sales):
     assert columns(sales, query) == ["38,2", "38,2", "8,2", "9,3", "8,2"]
 
 
-def test_what_branches_have_in_common(sales):
-    """[DG:r_numeric_computations201]"""
+def test_common_type_of_branches(sales):
+    """[guide:r_numeric_computations201]"""
     query = (
         "select case when qty > 1 then paid else 0.125 end as a, coalesce(paid, 0) as b, "
         "nvl(sum(fee) over (), 0) as c, decode(id, 1, 'one', 2, 'two', 'several') as d, "
@@ -122,7 +122,7 @@ def test_what_branches_have_in_common(sales):
 
 
 def test_set_operators(sales):
-    """[DG:r_numeric_computations201]"""
+    """[guide:r_numeric_computations201]"""
     query = (
         "select paid as a, 'x' as b, null as c from sales union select 0.125, 'long', 'y' "
         "union all (select qty, name, 'zz' from sales, texts limit 1)"
@@ -131,7 +131,7 @@ def test_set_operators(sales):
 
 
 def test_through_subqueries(sales):
-    """Types are those of the columns of common tables, subqueries and joins."""
+    """Types pass through common tables, subqueries and joins."""
     query = (
         "with a as (select id, paid / qty as each, 'name' as kind from sales), "
         "b as (select kind, sum(each) as total, count(*) as n from a group by kind), "
@@ -144,8 +144,8 @@ def test_through_subqueries(sales):
     assert sales.value(kind) == "numeric(38,8)"
 
 
-def test_casts_and_what_has_no_rule(sales):
-    """The type of a cast is its own; strings that a function makes are VARCHAR(65535)."""
+def test_casts_and_functions_without_a_rule(sales):
+    """A cast has its own type; strings returned by functions are VARCHAR(65535)."""
     query = (
         "select 'abc'::varchar as a, 'abc'::varchar(7) as b, 1.55::decimal as c, "
         "paid::dec(9,4) as d, lower('Y') as e, code as f, x * 2 as g, "
@@ -158,7 +158,7 @@ def test_casts_and_what_has_no_rule(sales):
 
 
 def test_rounding(sales):
-    """As many places as were asked for, as AWS's examples show. [DG:r_ROUND, r_TRUNC,
+    """As many places as requested, as AWS's examples show. [guide:r_ROUND, r_TRUNC,
     r_CEILING_FLOOR]"""
     query = (
         "select round(paid, 1) as a, round(paid) as b, trunc(paid / qty, 2) as c, ceil(paid) as d, "
@@ -170,7 +170,7 @@ def test_rounding(sales):
 @pytest.mark.parametrize(
     ("expression", "value"),
     [
-        # AWS shows `pricepaid/qtysold` with eight places. [DG:declare, r_WHERE_clause]
+        # AWS shows `pricepaid/qtysold` with eight places. [guide:declare, r_WHERE_clause]
         ("paid / qty", "0.66666666"),
         ("-paid / qty", "-0.66666666"),
         ("paid / -qty", "-0.66666666"),
@@ -190,15 +190,15 @@ def test_rounding(sales):
     ],
 )
 def test_quotients_are_cut_at_their_scale(sales, expression, value):
-    """[DG:r_numeric_computations201; PUB: wrschneider, who says that they are cut]"""
+    """[guide:r_numeric_computations201; public: wrschneider, who reports that they are cut]"""
     for query in (expression, f"x from (select id, {expression} as x from sales) as t"):
         query = f"select {query}" + (" from sales" if query == expression else "")
         (found,) = sales.run(f"{query} where id = 1")[0]
         assert str(found) == value
 
 
-def test_the_same_text_of_other_types(sales):
-    """As in two common tables, or on the two sides of a UNION."""
+def test_same_expression_on_different_types(sales):
+    """In two common tables, or on both sides of a UNION."""
     query = "select x / n as q, avg(x) as m from (select {} as x, qty as n from sales) as t {}"
     first = query.format("paid", "where n = 2 group by x, n")
     last = query.format("1.1275", "where n = 3 group by x / n")
@@ -208,7 +208,7 @@ def test_the_same_text_of_other_types(sales):
     ) == [("0.3758333333", "1.1275"), ("2.75000000", "5.50")]
 
 
-def test_other_divisions_are_as_they_were(sales):
+def test_other_divisions_are_unchanged(sales):
     assert sales.run("select 7 / 2, -7 / 2, 1::float / 8, paid / x from sales, texts limit 1") == [
         (3, -3, 0.125, 4.0)
     ]
@@ -218,8 +218,8 @@ def test_other_divisions_are_as_they_were(sales):
     assert sales.value("select paid / nullif(qty, 3) from sales where id = 1") is None
 
 
-def test_averages_are_cut_at_the_scale_of_what_they_are_of(sales):
-    """[DG:r_AVG]"""
+def test_averages_are_cut_at_the_scale_of_their_argument(sales):
+    """[guide:r_AVG]"""
     assert sales.run(
         "select avg(paid), avg(-paid), avg(fee), avg(distinct fee), avg(paid / qty) from sales "
         "where id <= 3"
@@ -230,13 +230,13 @@ def test_averages_are_cut_at_the_scale_of_what_they_are_of(sales):
     assert sales.run(
         "select avg(fee) over (order by id rows unbounded preceding) from sales order by id"
     ) == [(Decimal(x),) for x in ("7.00", "5.00", "3.66", "3.25")]
-    # The scale is that of the type, not of the values that there are.
+    # The scale is that of the type, not of the values.
     assert sales.value(
         "select avg(case when id > 9 then 0.5 else qty end) from sales where id <> 3"
     ) == Decimal("2.0")
 
 
-def test_where_a_division_may_stand(sales):
+def test_divisions_in_every_clause(sales):
     sales.run("create table t (q decimal(20,10))")
     sales.run("insert into t select paid / qty from sales where id = 1")
     assert sales.value("select q from t") == Decimal("0.6666666600")
@@ -258,18 +258,18 @@ def test_where_a_division_may_stand(sales):
     sales.refused("select paid / missing from sales", 'column "missing" does not exist')
 
 
-def test_a_statement_with_parameters(sales):
-    """Their types are not known; it is as on PostgreSQL."""
+def test_statement_with_parameters(sales):
+    """The types of parameters are unknown, so PostgreSQL's types apply."""
     assert sales.run("select paid / qty from sales where id = %s", 2) == [(Decimal("2.75"),)]
 
 
-def test_a_longer_literal_does_not_fit(sales):
-    """What a model that was built from a literal must know when it is added to."""
+def test_longer_literal_does_not_fit(sales):
+    """A trap for an incremental model that was built from a literal."""
     sales.run("create table kinds as select 'paid' as kind")
     sales.refused("insert into kinds select 'unpaid'", "value too long for type character varying")
 
 
-def test_a_table_whose_name_is_avg(db):
+def test_table_named_avg(db):
     db.run("create table avg (a decimal(5, 2))")
     db.run("insert into avg (a) values (1.25), (1.30)")
     db.run("create table if not exists avg (a int)")
@@ -278,15 +278,15 @@ def test_a_table_whose_name_is_avg(db):
     ]
 
 
-def test_nothing_remains_of_what_was_asked(sales, cluster):
+def test_analysis_leaves_no_function_behind(sales, cluster):
     sales.run("select paid / qty from sales")
     with cluster.admin() as admin:
         named = "select count(*) from pg_proc where proname like 'described%'"
         assert admin.execute(named).fetchone() == (0,)
 
 
-def test_where_names_are_strange(sales):
-    """In the text of PostgreSQL's analysis some characters have a backslash in front."""
+def test_strange_names(sales):
+    """In the text of PostgreSQL's analysis some characters are escaped by a backslash."""
     names = ['"a b"', '"false"', '"(x"', '"{y}"', '"7"', '"<>"', '"a""b"', '"ü"']
     listed = ", ".join(f"{n / 4} as {name}" for n, name in enumerate(names, 1))
     assert columns(sales, f'select {listed} from (select 1.5 as "t }} x") as "q }} {{ x"') == [

@@ -1,4 +1,4 @@
-"""Queries: what Redshift refuses, and what it has that PostgreSQL lacks."""
+"""Queries: what Redshift refuses, and what PostgreSQL lacks."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def t(db):
      "current_schemas(true)"],
 )  # fmt: skip
 def test_leader_node_functions(t, expression):
-    """They work without a table only. [DG:c_SQL_functions_leader_node_only]"""
+    """They work only without a table. [guide:c_SQL_functions_leader_node_only]"""
     t.refused(f"select {expression} from t", _LEADER)
     t.refused(f"with c as (select * from t) select {expression} from c", _LEADER)
     if "(" in expression:
@@ -28,15 +28,15 @@ def test_leader_node_functions(t, expression):
         t.run(f"select {expression}")
 
 
-def test_the_time_feeds_a_table_if_it_is_all(t):
-    """CURRENT_TIMESTAMP without a table is the leader's to say. [PUB: digdag, in its
+def test_table_may_be_created_from_the_current_time(t):
+    """Without a table, the leader node evaluates CURRENT_TIMESTAMP. [public: digdag,
     RedshiftPersistentTransactionHelper]"""
     t.run("create table u as select 1 as a, current_timestamp as at")
     t.refused("create table v as select current_timestamp as at from t", _LEADER)
 
 
 def test_leader_node_functions_and_system_tables(db):
-    """[DG:c_sql-functions-leader-node]"""
+    """[guide:c_sql-functions-leader-node]"""
     db.refused("select now() from stl_load_errors", _LEADER)
     db.run("select now() from pg_class limit 1")
 
@@ -44,8 +44,8 @@ def test_leader_node_functions_and_system_tables(db):
 @pytest.mark.parametrize(
     "function", ["pg_last_copy_id", "pg_last_copy_count", "pg_last_query_id", "pg_backend_pid"]
 )
-def test_functions_of_the_session(t, function):
-    """AWS shows them alone and beside system tables. [AWS:PG_LAST_COPY_ID, PG_BACKEND_PID]"""
+def test_session_functions(t, function):
+    """AWS shows them alone and with system tables. [guide:PG_LAST_COPY_ID, PG_BACKEND_PID]"""
     t.run(f"select {function}()")
     t.run(f"select count(*) from stl_load_errors where query = {function}()")
     t.refused(f"select a, {function}() from t", _LEADER)
@@ -53,8 +53,8 @@ def test_functions_of_the_session(t, function):
     t.refused(f"create table u as select {function}() as id", _LEADER)
 
 
-def test_system_views_feed_no_table(t):
-    """Rows of STL tables are there to be kept elsewhere. [AWS:cm_chap_system-tables]"""
+def test_tables_cannot_be_filled_from_system_views(t):
+    """Unlike them, STL views may be copied into tables. [guide:cm_chap_system-tables]"""
     for source in ("sys_load_history", "sys_load_error_detail", "svv_table_info"):
         t.refused(f"insert into t (a) select count(*) from {source}", _LEADER)
         t.refused(f"create table u as select count(*) as n from {source}", _LEADER)
@@ -63,26 +63,26 @@ def test_system_views_feed_no_table(t):
     t.run("create table u as select query from stl_load_errors")
 
 
-def test_names_of_leader_functions_as_columns_are_fine(t):
+def test_leader_node_functions_as_column_names(t):
     t.run("select a as now, b as age from t")
     t.run("with now (age) as (select 1) select age from now")
 
 
 def test_substr(t):
-    """[ATK:redshift-sql-extensions-semantics]"""
+    """[toolkit:redshift-sql-extensions-semantics]"""
     t.refused("select substr(b, 1, 1) from t", "use SUBSTRING instead")
     assert t.run("select substring(b, 1, 1) from t where a = 1") == [("x",)]
     assert t.run("select substr('abc', 2)") == [("bc",)]
 
 
-def test_generate_series_feeds_no_table(t):
-    """[DG:c_unsupported-postgresql-functions]"""
+def test_tables_cannot_be_filled_from_generate_series(t):
+    """[guide:c_unsupported-postgresql-functions]"""
     t.refused("insert into t (a) select * from generate_series(1, 3)", _LEADER)
     t.run("select * from generate_series(1, 3)")
 
 
 def test_catalog_tables_do_not_mix_with_user_tables(t):
-    """[DG:c_sql-functions-leader-node]"""
+    """[guide:c_sql-functions-leader-node]"""
     t.refused("select * from t join pg_class on relname = b", _LEADER)
     t.refused("create table u as select relname from pg_class", _LEADER)
     t.refused("insert into t (b) select table_name from information_schema.tables", _LEADER)
@@ -115,11 +115,11 @@ def test_catalog_tables_do_not_mix_with_user_tables(t):
     ],
 )
 def test_unsupported_syntax(t, sql):
-    """[DG:c_unsupported-postgresql-functions, c_unsupported-postgresql-features; ATK]"""
+    """[guide:c_unsupported-postgresql-functions, c_unsupported-postgresql-features; toolkit]"""
     assert t.error(sql)["C"] in ("0A000", "42601", "42883")
 
 
-def test_words_that_only_look_like_it(t):
+def test_unsupported_words_as_names_or_strings(t):
     t.run("select 1 as values, 2 as filter")
     t.run("insert into t (a) select 5 union all select 6")
     t.run("select 'values (1) returning'")
@@ -141,19 +141,19 @@ def test_words_that_only_look_like_it(t):
     ],
 )
 def test_window_rules(t, window, text):
-    """[DG:c_Window_functions, r_WF_first_value, r_WF_COUNT]"""
+    """[guide:c_Window_functions, r_WF_first_value, r_WF_COUNT]"""
     tail = " window w as (partition by b)" if window.endswith("w") else ""
     t.refused(f"select {window} from t{tail}", text)
 
 
-def test_windows_that_are_fine(t):
+def test_supported_windows(t):
     t.run("select sum(a) over (partition by b), row_number() over (order by 1) from t")
     t.run("select sum(a) over (order by a rows between unbounded preceding and current row) from t")
     t.run("select lag(a, 1) over (partition by b order by a), ntile(4) over (order by a) from t")
 
 
 def test_recursive_common_tables(t):
-    """[DG:r_WITH_clause; PUB: dbt-redshift #803]"""
+    """[guide:r_WITH_clause; public: dbt-redshift #803]"""
     body = "select 1 union all select n + 1 from r where n < 3"
     assert t.value(f"with recursive r (n) as ({body}) select count(*) from r") == 3
     t.run(f"create table u as (with recursive r (n) as ({body}) select n from r)")
@@ -174,7 +174,7 @@ def test_recursive_common_tables(t):
 
 
 def test_merge(t):
-    """[DG:r_MERGE]"""
+    """[guide:r_MERGE]"""
     t.run("create table s (a int, b varchar(20))")
     t.run("insert into s values (1, 'new'), (9, 'nine')")
     matched = "when matched then update set b = {}s.b "
@@ -211,7 +211,7 @@ def test_merge(t):
     "on", ["s.a = t.a and t.a > 1", "(t.a > 1) and (s.a = t.a)", "(s.a = t.a and t.a > 1)"]
 )
 def test_merge_with_further_predicates(t, on):
-    """As dbt's incremental_predicates have it. [ADP:incremental_merge.sql]"""
+    """From dbt's incremental_predicates. [dbt-redshift:incremental_merge.sql]"""
     t.run("create table s (a int, b varchar(20))")
     t.run("insert into s values (1, 'new'), (2, 'two')")
     t.run(
@@ -224,7 +224,7 @@ def test_merge_with_further_predicates(t, on):
 
 
 def test_merge_remove_duplicates(t):
-    """[DG:r_MERGE]"""
+    """[guide:r_MERGE]"""
     t.run("create table d (a int, b varchar(20))")
     t.run("create table s (a int, b varchar(20))")
     t.run("insert into d values (1, 'old'), (2, 'kept')")
@@ -234,7 +234,7 @@ def test_merge_remove_duplicates(t):
 
 
 def test_boolean_is_not_cast_to_varchar(t):
-    """[PUB: dbt-utils #1016]; even if no row is read."""
+    """[public: dbt-utils #1016]; even if no row is read."""
     text = "cannot cast type boolean to character varying"
     for kind in ("varchar", "text", "varchar(5)", "char(5)"):
         t.refused(f"select true::{kind}", text)
@@ -242,7 +242,7 @@ def test_boolean_is_not_cast_to_varchar(t):
 
 
 def test_types_that_redshift_lacks(t):
-    """Some are on the leader node. [DG:c_unsupported-postgresql-datatypes]"""
+    """Some exist on the leader node. [guide:c_unsupported-postgresql-datatypes]"""
     for kind in ("uuid", "json", "jsonb", "xml", "int4range", "tsvector"):
         t.refused(f"select null::{kind}", f'type "{kind}" does not exist')
         t.refused(f"select cast(b as {kind}) from t", "does not exist")
@@ -253,8 +253,8 @@ def test_types_that_redshift_lacks(t):
     t.run("select a as name, a as point from t")
 
 
-def test_blanks_at_the_end_do_not_count_in_comparisons(t):
-    """But in the length. [DG:r_Character_types, r_FNV_HASH]"""
+def test_trailing_blanks_do_not_count_in_comparisons(t):
+    """They do count in the length. [guide:r_Character_types, r_FNV_HASH]"""
     t.run("insert into t (a, b) values (7, 'x  '), (8, 'x')")
     assert t.value("select count(*) from t where b = 'x '") == 3
     assert t.value("select count(distinct b) from t") == 2
@@ -268,12 +268,12 @@ def test_blanks_at_the_end_do_not_count_in_comparisons(t):
 
 
 def test_null_concatenation(db):
-    """[DG:r_CONCAT]"""
+    """[guide:r_CONCAT]"""
     assert db.run("select null || 'x', concat('x', null), concat('x', 'y')") == [(None, None, "xy")]
 
 
 def test_listagg(t):
-    """[DG:r_LISTAGG]: skips NULL and '', needs a table, has a limit."""
+    """[guide:r_LISTAGG]: skips NULL and '', needs a table, has a limit."""
     t.run("insert into t values (4, '', null), (5, null, null)")
     ordered = "within group (order by a desc)"
     assert t.value(f"select listagg(b, '|') {ordered} from t") == "y|y|x"
@@ -283,7 +283,7 @@ def test_listagg(t):
 
 
 def test_qualify(t):
-    """[AWS:r_QUALIFY_clause]"""
+    """[guide:r_QUALIFY_clause]"""
     latest = "qualify row_number() over (partition by b order by a desc) = 1"
     assert t.run(f"select * from t as x where true {latest} order by a") == t.run(
         "select * from t where a in (1, 3) order by a"
@@ -313,7 +313,7 @@ def test_top_minus_and_approximate(t):
 
 
 def test_backslashes_in_strings(db):
-    r"""Patterns double their backslashes; '\d' is 'd'. [DG:REGEXP_SUBSTR]"""
+    r"""Patterns double their backslashes; '\d' is 'd'. [guide:REGEXP_SUBSTR]"""
     assert db.run(
         r"select regexp_substr('ab12', '\\d+'), 'a\'b', len('\\'), "
         r"regexp_replace('a1b2', '\\d', 'x')"
@@ -321,8 +321,8 @@ def test_backslashes_in_strings(db):
     assert db.value(r"select regexp_count('dd11', '\d')") == 2
 
 
-def test_system_words_stay_as_columns(db):
-    """A cast's type is rewritten inside casts only; words that are functions may be names."""
+def test_type_and_function_names_as_columns(db):
+    """Words that are rewritten as types or functions may be names elsewhere."""
     db.run("create table names (dec int, text varchar, char int, decode int, nvl int, day int)")
     db.run("select dec, text, char, decode, nvl, day, 1 as numeric from names")
 
@@ -339,7 +339,7 @@ def test_system_words_stay_as_columns(db):
     ],
 )
 def test_reserved_words_need_quotes(t, sql):
-    """[AWS:r_pg_keywords]"""
+    """[guide:r_pg_keywords]"""
     t.refused(sql, "syntax error")
 
 
@@ -349,7 +349,7 @@ def test_reserved_words_in_quotes_or_after_as(t):
 
 
 def test_missing_schema_and_relation(db):
-    """[ADP:connections.py] looks for 'schema ... does not exist'."""
+    """dbt looks for 'schema ... does not exist'. [dbt-redshift:connections.py]"""
     db.refused("select * from no_such_schema.t", 'schema "no_such_schema" does not exist')
     db.refused("select * from no_such_table", 'relation "no_such_table" does not exist')
 
@@ -360,7 +360,7 @@ def test_three_part_names(t):
 
 
 def test_schemas_of_the_database(db):
-    """The database may stand in front of a schema. [ADP:adapters.sql]"""
+    """The database's name may precede a schema's. [dbt-redshift:adapters.sql]"""
     name = f"{db.schema}_more"
     db.run(f'create schema if not exists "dev"."{name}"')
     db.run(f'create schema if not exists "dev"."{name}" quota 5 gb')
@@ -373,7 +373,7 @@ def test_schemas_of_the_database(db):
 
 
 def test_strings_compare_by_byte(db):
-    """Upper case sorts before lower case; lower() knows letters beyond ASCII."""
+    """Upper case sorts before lower case; lower() handles more than ASCII."""
     assert db.run("select 'B' < 'a', 'Z' < 'é', lower('ÀÉ'), upper('ß')")[0][:3] == (
         True, True, "àé",
     )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 @pytest.mark.parametrize(
     ("expression", "value"),
     [
-        # [DG:r_DATEADD_function]
+        # [guide:r_DATEADD_function]
         ("dateadd(day, 1, '2020-02-28'::date)", datetime(2020, 2, 29)),
         ("dateadd(ms, 796, timestamp '2020-01-01')", datetime(2020, 1, 1, 0, 0, 0, 796000)),
         ("dateadd(m, 5, timestamp '2020-01-01')", datetime(2020, 1, 1, 0, 5)),
@@ -19,14 +19,14 @@ import pytest
             "timestamp '1970-01-01'))",
             datetime(2018, 11, 1, 20, 57, 10, 796000),
         ),
-        # datediff counts boundaries [DG]
+        # datediff counts boundaries [guide]
         ("datediff(day, '2020-01-01 23:59', '2020-01-02 00:01')", 1),
         ("datediff(year, '2019-12-31', '2020-01-01')", 1),
         ("datediff(qtr, '2019-12-31', '2020-04-01')", 2),
         ("datediff(hour, '2020-01-01 00:59', '2020-01-01 01:00')", 1),
         ("datediff(minute, '2020-01-01 01:00', '2020-01-01 00:59:59')", -1),
         ("datediff(ms, '2020-01-01', '2020-01-01 00:00:01.5')", 1500),
-        # [DG:r_EXTRACT_function, r_DATE_PART_function; AWS:r_Dateparts]
+        # [guide:r_EXTRACT_function, r_DATE_PART_function; guide:r_Dateparts]
         ("extract(hour from timestamp '2020-01-01 13:45')", 13),
         ("extract(dow from date '2020-01-05')", 0),
         ("extract(weekday from date '2020-01-05')", 0),
@@ -51,7 +51,7 @@ import pytest
             datetime(2020, 1, 1, 7),
         ),
         ("timestamp 'epoch' + 1 * interval '1 second'", datetime(1970, 1, 1, 0, 0, 1)),
-        # strings and NULLs
+        # strings and NULL
         ("len('añb')", 3),
         ("octet_length('añb')", 4),
         ("charindex('b', 'abc')", 2),
@@ -61,7 +61,7 @@ import pytest
         ("decode(null, null, 'n', 'x')", "n"),
         ("decode(2, 1, 'a', 2, 'b', 'z')", "b"),
         ("decode(5, 1, 'a')", None),
-        # hashes [DG:r_MD5, SHA2, r_STRTOL]
+        # hashes [guide:r_MD5, SHA2, r_STRTOL]
         ("md5('a')", "0cc175b9c0f1b6a831c399e269772661"),
         ("len(sha2('a', 256))", 64),
         ("strtol('ff', 16)", 255),
@@ -69,7 +69,7 @@ import pytest
         ("strtol(substring(md5('a'), 1, 15), 16)", 0x0CC175B9C0F1B6A),
         ("fnv_hash('a') = fnv_hash('a')", True),
         ("fnv_hash(1::int) = fnv_hash(1::bigint)", False),
-        # no match is the empty string, not NULL [MEM]; every match is replaced
+        # no match is the empty string, not NULL [from memory]; every match is replaced
         ("regexp_substr('abc', '[0-9]')", ""),
         ("regexp_substr('a1b22', '[0-9]+', 1, 2)", "22"),
         ("regexp_replace('a1b2', '[0-9]')", "ab"),
@@ -79,7 +79,7 @@ import pytest
         ("json_extract_path_text('{\"a\":{\"b\":\"x\"}}', 'a', 'b')", "x"),
         ("json_extract_path_text('{\"a\":1}', 'z')", ""),
         ("json_extract_path_text('nonsense', 'a', true)", None),
-        # SUPER [AWS:r_array, r_array_concat, get_array_length]
+        # SUPER [guide:r_array, r_array_concat, get_array_length]
         ("json_serialize(array_concat(array(1, 'a'), array()))", '[1, "a"]'),
         ("get_array_length(array(1, 2))", 2),
         ("is_valid_json('{\"a\":1}')", True),
@@ -96,7 +96,7 @@ def test_value(db, expression, value):
 
 
 def test_types_of_date_functions(db):
-    """DATEDIFF is BIGINT, EXTRACT INTEGER, DATE_PART DOUBLE, DATEADD TIMESTAMP. [DG]"""
+    """DATEDIFF is BIGINT, EXTRACT INTEGER, DATE_PART DOUBLE, DATEADD TIMESTAMP. [guide]"""
     db.run(
         "create table t as select datediff(day, getdate(), getdate()) as a, "
         "extract(hour from getdate()) as b, date_part(hour, getdate()) as c, "
@@ -112,7 +112,7 @@ def test_types_of_date_functions(db):
 
 
 def test_sum_and_average_of_integers_are_bigint(db):
-    """An average of integers has no fraction. [DG:r_SUM, r_AVG]"""
+    """An average of integers has no fraction. [guide:r_SUM, r_AVG]"""
     db.run("create table t (a smallint, b int, c bigint, d decimal(5, 2), e float)")
     db.run("insert into t values (1, 1, 1, 1.5, 1.5), (2, 2, 2, 2, 2), (null, null, null, 3, 3)")
     kinds = "avg(a), avg(b), avg(c), sum(a), sum(b), sum(c)"
@@ -134,18 +134,18 @@ def test_sum_and_average_of_integers_are_bigint(db):
 
 
 def test_dateadd_takes_an_integer(db):
-    """13-digit milliseconds do not fit. [DG:r_DATEADD_function]"""
+    """13-digit milliseconds do not fit. [guide:r_DATEADD_function]"""
     db.refused("select dateadd(ms, 1541105830796, timestamp '1970-01-01')", "out of range")
 
 
 def test_strtol_must_fit(db):
-    """[DG:r_STRTOL]"""
+    """[guide:r_STRTOL]"""
     db.refused("select strtol('ffffffffffffffff', 16)", "out of range")
     db.refused("select strtol('xyz', 16)", "not valid")
 
 
 def test_getdate_and_sysdate(db):
-    """Statement start in whole seconds; transaction start. [DG:r_GETDATE, r_SYSDATE]"""
+    """Start of the statement, in whole seconds; of the transaction. [guide:r_GETDATE, r_SYSDATE]"""
     now = db.value("select getdate()")
     assert now.microsecond == 0 and now.tzinfo is None
     db.run("begin")

@@ -1,4 +1,4 @@
-"""Primary, unique and foreign keys: what may be declared, and what depends on them."""
+"""Primary, unique and foreign keys: declaring and dropping them."""
 
 import threading
 
@@ -28,8 +28,8 @@ def _keys(db, table: str = "child") -> list[str]:
 @pytest.mark.parametrize(
     "reference", ["(parent_id) references parent (code)", "(name) references parent (name)"]
 )
-def test_a_foreign_key_needs_a_key_of_the_parent(parent, reference):
-    """[DG:r_CREATE_TABLE_NEW, References]"""
+def test_foreign_key_must_refer_to_a_key(parent, reference):
+    """[guide:r_CREATE_TABLE_NEW, References]"""
     error = parent.error(f"alter table child add foreign key {reference}")
     assert (error["C"], error["M"]) == ("42830", f'{_NO_KEY} "parent"')
     parent.refused(
@@ -47,14 +47,14 @@ def test_a_foreign_key_needs_a_key_of_the_parent(parent, reference):
         "(name, code) references parent (name, code)",
     ],
 )
-def test_a_foreign_key_to_a_key_of_the_parent(parent, reference):
-    """[DG:r_CREATE_TABLE_NEW, References]"""
+def test_foreign_key_refers_to_a_key(parent, reference):
+    """[guide:r_CREATE_TABLE_NEW, References]"""
     parent.run(f"alter table child add constraint up foreign key {reference}")
     assert _keys(parent) == ["up"]
 
 
-def test_foreign_keys_that_fit_no_parent(parent):
-    """[DG:r_CREATE_TABLE_NEW]"""
+def test_refused_foreign_keys(parent):
+    """[guide:r_CREATE_TABLE_NEW]"""
     parent.run("create table bare (id int)")
     parent.refused("alter table child add foreign key (id) references bare", "no primary key")
     parent.refused(
@@ -66,13 +66,13 @@ def test_foreign_keys_that_fit_no_parent(parent):
     parent.refused("alter table child add foreign key (id) references parent deferrable", "syntax")
 
 
-def test_a_table_that_refers_to_itself(db):
+def test_table_that_refers_to_itself(db):
     db.run("create table t (up int references t (id), id int primary key)")
     db.run("drop table t")
 
 
 def test_dropping_a_referenced_table_needs_cascade(parent):
-    """[DG:r_DROP_TABLE; t_Defining_constraints]"""
+    """[guide:r_DROP_TABLE; t_Defining_constraints]"""
     parent.run("alter table child add constraint up foreign key (parent_id) references parent")
     error = parent.error("drop table parent")
     assert (error["C"], error["M"]) == (
@@ -85,13 +85,13 @@ def test_dropping_a_referenced_table_needs_cascade(parent):
     parent.run("drop table child")
 
 
-def test_both_tables_of_a_foreign_key_dropped_at_once(parent):
+def test_dropping_both_tables_of_a_foreign_key_at_once(parent):
     parent.run("alter table child add foreign key (parent_id) references parent")
     parent.run("drop table parent, child")
 
 
-def test_dropping_a_key_that_a_foreign_key_needs(parent):
-    """RESTRICT is the default. [DG:r_ALTER_TABLE]"""
+def test_dropping_a_referenced_key(parent):
+    """RESTRICT is the default. [guide:r_ALTER_TABLE]"""
     parent.run("alter table child add constraint up foreign key (parent_id) references parent")
     for tail in ("", " restrict"):
         error = parent.error(f"alter table parent drop constraint parent_pkey{tail}")
@@ -106,9 +106,9 @@ def test_dropping_a_key_that_a_foreign_key_needs(parent):
     parent.refused("alter table parent drop constraint parent_pkey then", "syntax error")
 
 
-def test_a_nullable_column_is_no_primary_key(db):
-    """In CREATE TABLE its columns become NOT NULL; ALTER TABLE wants them so.
-    [DG:r_ALTER_TABLE; PUB: dbt_constraints#25]"""
+def test_nullable_column_cannot_be_a_primary_key(db):
+    """CREATE TABLE makes its columns NOT NULL; ALTER TABLE requires it.
+    [guide:r_ALTER_TABLE; public: dbt_constraints#25]"""
     db.run("create table t (a int, b int not null)")
     text = "can not make a nullable column a primary key"
     db.refused("alter table t add primary key (a)", text)
@@ -119,7 +119,7 @@ def test_a_nullable_column_is_no_primary_key(db):
     db.refused("alter table u add primary key (a)", text)
 
 
-def test_a_constraint_name_is_taken_once(parent):
+def test_constraint_names_are_unique(parent):
     parent.run("alter table child add constraint taken unique (id)")
     parent.refused("alter table child add constraint taken unique (code)", "already exists")
 
@@ -135,7 +135,7 @@ def test_keys_follow_renamed_columns_and_tables(parent):
 
 
 def test_dropping_a_column_of_a_key(parent):
-    """The default is RESTRICT. [DG:r_ALTER_TABLE]"""
+    """The default is RESTRICT. [guide:r_ALTER_TABLE]"""
     parent.run("alter table child add constraint up foreign key (parent_id) references parent")
     parent.refused("alter table parent drop column id", "other objects depend on it")
     parent.refused("alter table parent drop column code", "other objects depend on it")
@@ -147,8 +147,8 @@ def test_dropping_a_column_of_a_key(parent):
     assert _keys(parent) == []
 
 
-def test_dropping_a_column_leaves_what_the_table_has(db):
-    """But the distribution key and the sort keys cannot be dropped. [DG:r_ALTER_TABLE]"""
+def test_dropping_a_column_keeps_the_attributes_of_the_table(db):
+    """The distribution key and the sort keys cannot be dropped. [guide:r_ALTER_TABLE]"""
     db.run("create table t (a int, b int, c int, d int) distkey (a) sortkey (b, c)")
     db.run("insert into t values (1, 2, 3, 4)")
     db.run("alter table t drop column d")
@@ -170,14 +170,14 @@ def test_dropping_a_column_leaves_what_the_table_has(db):
         "b int not null",
     ],
 )
-def test_what_an_added_column_may_not_be(db, column):
-    """[DG:r_ALTER_TABLE]"""
+def test_refused_attributes_of_added_columns(db, column):
+    """[guide:r_ALTER_TABLE]"""
     db.run("create table t (a int)")
     assert db.error(f"alter table t add column {column}")["C"] == "0A000"
 
 
-def test_altering_locks_the_table(parent, connect):
-    """Until the transaction ends. [DG:r_ALTER_TABLE]"""
+def test_alter_table_locks_the_table(parent, connect):
+    """Until the transaction ends. [guide:r_ALTER_TABLE]"""
     other = connect()
     parent.run("begin")
     parent.run("alter table child add unique (id)")
@@ -190,8 +190,8 @@ def test_altering_locks_the_table(parent, connect):
     reader.join()
 
 
-def test_dropping_a_referenced_table_locks_the_other(parent, connect):
-    """Their foreign key is taken from the other, as in PostgreSQL; AWS does not say."""
+def test_dropping_a_referenced_table_locks_the_referring_one(parent, connect):
+    """As in PostgreSQL, because that table loses its foreign key; not documented by AWS."""
     other = connect()
     parent.run("alter table child add foreign key (parent_id) references parent")
     other.run("begin")

@@ -13,8 +13,8 @@ def mv(db):
     return db
 
 
-def test_it_keeps_its_rows_until_it_is_refreshed(mv):
-    """[AWS:materialized-view-refresh-sql-command]"""
+def test_rows_stay_until_refresh(mv):
+    """[guide:materialized-view-refresh-sql-command]"""
     mv.run("insert into src values (2, 'y')")
     assert mv.run("select * from mv") == [(1, "x")]
     mv.run("refresh materialized view mv")
@@ -22,9 +22,9 @@ def test_it_keeps_its_rows_until_it_is_refreshed(mv):
     mv.refused("refresh materialized view src", "is not a materialized view")
 
 
-def test_the_catalog_shows_it(mv):
-    """Among the views with its text, its attributes as a table's.
-    [ADP:materialized_view/describe.sql; AWS:r_SVV_MV_INFO, r_STV_MV_INFO]"""
+def test_in_the_catalog(mv):
+    """It is listed with its text as a view, with its attributes as a table.
+    [dbt-redshift:materialized_view/describe.sql; guide:r_SVV_MV_INFO, r_STV_MV_INFO]"""
     schema = mv.schema
     for text in ("view_definition from information_schema.views where table_name",
                  "definition from pg_views where viewname"):  # fmt: skip
@@ -47,7 +47,7 @@ def test_the_catalog_shows_it(mv):
 
 
 def test_options(mv):
-    """In any order, each once. [AWS:materialized-view-create-sql-command]"""
+    """In any order, each once. [guide:materialized-view-create-sql-command]"""
     for options in ("backup yes diststyle even auto refresh no", "auto refresh yes sortkey auto"):
         mv.run(f"create materialized view other {options} as select a from src")
         mv.run("drop materialized view other")
@@ -56,7 +56,7 @@ def test_options(mv):
 
 
 def test_drop(mv):
-    """[AWS:materialized-view-drop-sql-command]"""
+    """[guide:materialized-view-drop-sql-command]"""
     mv.run("create view above as select a from mv")
     mv.refused("drop view mv cascade", "DROP MATERIALIZED VIEW")
     mv.refused("drop materialized view src", "is not a materialized view")
@@ -76,8 +76,8 @@ def test_drop(mv):
     ["select a from src order by a", "select a from src limit 1", "select a from v",
      "select query from stl_load_errors"],
 )  # fmt: skip
-def test_what_it_may_not_select(mv, query):
-    """No views, system tables, ORDER BY or LIMIT. [AWS:materialized-view-create-sql-command]"""
+def test_refused_queries(mv, query):
+    """No views, system tables, ORDER BY or LIMIT. [guide:materialized-view-create-sql-command]"""
     mv.run("create view v as select a from src")
     assert mv.error(f"create materialized view other as {query}")["C"] == "0A000"
     mv.refused("create materialized view mv as select a from src", "already exists")

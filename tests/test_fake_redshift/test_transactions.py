@@ -1,4 +1,4 @@
-"""Transactions, locks, sessions, and the faults that a test can arm."""
+"""Transactions, locks, sessions, and faults to order."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from tests.fake_redshift import DEADLOCK, SERIALIZABLE_VIOLATION, RedshiftError
 
 
 def test_truncate_commits(db, connect):
-    """[DG:c_serial_isolation, r_TRUNCATE]"""
+    """[guide:c_serial_isolation, r_TRUNCATE]"""
     db.run("create table t (a int)")
     db.run("create table other (a int)")
     db.run("insert into t values (1)")
@@ -33,8 +33,8 @@ def test_truncate_commits(db, connect):
         ("create schema if not exists {}", "pg_namespace_nspname_index"),
     ],
 )
-def test_two_create_it_at_once(db, connect, create, index):
-    """[PUB: embulk-output-jdbc#243, terraform-provider-redshift#139]"""
+def test_two_sessions_create_the_same_object(db, connect, create, index):
+    """[public: embulk-output-jdbc#243, terraform-provider-redshift#139]"""
     other, create = connect(), create.format(f"{db.schema}_twice")
     db.run("begin")
     db.run(create)
@@ -51,8 +51,8 @@ def test_two_create_it_at_once(db, connect, create, index):
     )
 
 
-def test_created_again(db):
-    """A table that is there, committed or of the same transaction."""
+def test_creating_an_existing_relation(db):
+    """An existing table, whether committed or created in the same transaction."""
     db.run("create table t (a int)")
     for again in (
         "create table t (a int)",
@@ -67,8 +67,8 @@ def test_created_again(db):
     db.run("rollback")
 
 
-def test_vacuum_needs_no_transaction(db):
-    """[DG:r_VACUUM_command]"""
+def test_vacuum_is_refused_in_a_transaction(db):
+    """[guide:r_VACUUM_command]"""
     db.run("create table t (a int)")
     db.run("vacuum full t to 99 percent")
     db.run("vacuum delete only t boost")
@@ -78,7 +78,7 @@ def test_vacuum_needs_no_transaction(db):
 
 
 def test_analyze_runs_in_a_transaction(db):
-    """[DG:r_Serializable_isolation_example]"""
+    """[guide:r_Serializable_isolation_example]"""
     db.run("create table t (a int)")
     db.run("begin")
     db.run("analyze t (a)")
@@ -96,7 +96,7 @@ def test_refused_statement_aborts_the_transaction(db):
 
 
 def test_ddl_is_transactional(db):
-    """[ADP:table.sql]"""
+    """[dbt-redshift:table.sql]"""
     db.run("begin")
     db.run("create table t (a int)")
     db.run("alter table t rename to u")
@@ -105,7 +105,7 @@ def test_ddl_is_transactional(db):
 
 
 def test_isolation_level_of_begin_is_ignored(db):
-    """[DG:r_BEGIN]"""
+    """[guide:r_BEGIN]"""
     db.run("begin isolation level read uncommitted")
     db.run("create table t (a int)")
     db.run("commit")
@@ -115,7 +115,7 @@ def test_isolation_level_of_begin_is_ignored(db):
 
 
 def test_snapshot_is_taken_at_the_first_statement(db, connect):
-    """Not at BEGIN, and not by LOCK. [DG:c_serial_isolation]"""
+    """Neither BEGIN nor LOCK takes it. [guide:c_serial_isolation]"""
     other = connect()
     db.run("create table t (a int)")
     db.run("begin")
@@ -134,7 +134,7 @@ def test_snapshot_is_taken_at_the_first_statement(db, connect):
 
 
 def test_conflict_is_error_1023(db, connect):
-    """M is just 1023. [PUB; DG:c_serial_isolation]"""
+    """The message is just 1023. [public; guide:c_serial_isolation]"""
     other = connect()
     db.run("create table t (a int)")
     db.run("insert into t values (1)")
@@ -147,9 +147,9 @@ def test_conflict_is_error_1023(db, connect):
     db.run("rollback")
 
 
-def test_a_table_that_the_snapshot_lacks_is_error_1018(db, connect):
-    """A table that was replaced after the first statement, or while that waited for it. The
-    transaction's own ones are no such tables. [DG:c_serial_isolation]"""
+def test_table_not_in_the_snapshot_is_error_1018(db, connect):
+    """A table that was replaced after the first statement, or while a statement waited for it.
+    Tables that the transaction itself replaced are fine. [guide:c_serial_isolation]"""
     other = connect()
     db.run("create table t as select 1 as a")
     db.run("begin")
@@ -186,8 +186,9 @@ def test_a_table_that_the_snapshot_lacks_is_error_1018(db, connect):
     assert db.run("select * from w") == [(2,), (2,)]
 
 
-def test_the_catalog_bears_tables_that_are_dropped_meanwhile(db, connect):
-    """dbt asks for columns and sizes while other sessions drop tables. [ADP:adapters.sql]"""
+def test_catalog_queries_survive_concurrent_drops(db, connect):
+    """dbt queries columns and sizes while other sessions drop tables.
+    [dbt-redshift:adapters.sql]"""
     other = connect()
     db.run("create table t as select 1 as a")
     db.run(f"create view v as select a from {db.schema}.t with no schema binding")
@@ -201,7 +202,7 @@ def test_the_catalog_bears_tables_that_are_dropped_meanwhile(db, connect):
 
 
 def test_lock_waits_for_the_other_transaction(db, connect):
-    """[DG:r_LOCK]: blocks readers too, until the end."""
+    """[guide:r_LOCK]: it blocks readers, too, until the transaction ends."""
     other = connect()
     db.run("create table t (a int)")
     db.run("begin")
@@ -216,7 +217,7 @@ def test_lock_waits_for_the_other_transaction(db, connect):
 
 
 def test_terminate_backend_ends_the_session(db, connect):
-    """How dbt cancels. [ADP:connections.py]"""
+    """How dbt cancels. [dbt-redshift:connections.py]"""
     other = connect()
     pid = other.value("select pg_backend_pid()")
     db.run(f"select pg_terminate_backend({pid})")
@@ -224,8 +225,8 @@ def test_terminate_backend_ends_the_session(db, connect):
         other.run("select 1")
 
 
-def test_the_next_client_finds_a_session_as_new(connect):
-    """Though it is one of PostgreSQL's that another client had."""
+def test_reused_sessions_are_reset(connect):
+    """Although PostgreSQL's session is reused."""
     first = connect()
     pid = first.value("select pg_backend_pid()")
     first.run("create temp table kept (a int)")
@@ -242,7 +243,7 @@ def test_the_next_client_finds_a_session_as_new(connect):
 
 
 def test_session_settings(db):
-    """[ADP:connections.py]"""
+    """[dbt-redshift:connections.py]"""
     shown = "select current_setting('query_group')"
     assert (db.value("show query_group"), db.value(shown)) == ("default", "default")
     db.run("set query_group to 'loads'")
@@ -262,8 +263,8 @@ def test_login(cluster, connect, db):
         connect(db.schema, "secret123")
 
 
-def test_server_says_it_is_redshift(db):
-    """server_version 8.0.2 makes the driver take row counts as Redshift's. [DRV:core.py]"""
+def test_server_identifies_as_redshift(db):
+    """With server_version 8.0.2, the driver reads row counts as Redshift's. [driver:core.py]"""
     statuses = dict(db.connection.parameter_statuses)
     assert statuses[b"server_version"] == b"8.0.2"
     assert b"server_protocol_version" not in statuses
@@ -278,7 +279,7 @@ def test_server_says_it_is_redshift(db):
     "sql", ["copy t from", "create table t (a int identity)", "select (", "grant"]
 )
 def test_broken_statements_are_syntax_errors(db, sql):
-    """The session lives on."""
+    """They do not end the session."""
     assert db.error(sql)["C"] == "42601"
     assert db.value("select 1") == 1
 
@@ -304,7 +305,7 @@ def test_statement_log(db, cluster):
 
 
 def test_query_history(db):
-    """[AWS:SYS_QUERY_HISTORY]"""
+    """[guide:SYS_QUERY_HISTORY]"""
     db.run("set query_group to 'nightly'")
     db.run("/* a comment */ create table t as select 1 as a")
     db.run("insert into t values (2), (3)")
@@ -328,8 +329,8 @@ def test_query_history(db):
 
 
 @pytest.mark.parametrize("fill", ["create table t (a int)", "create table t as select 1 as a"])
-def test_inserts_show_in_sys_query_detail(db, fill):
-    """What dbt's freshness by metadata reads. [ADP:relation_last_modified.sql]"""
+def test_inserts_are_in_sys_query_detail(db, fill):
+    """dbt's metadata-based freshness reads them. [dbt-redshift:relation_last_modified.sql]"""
     db.run(fill)
     if " as " not in fill:
         db.run("insert into t values (1)")
@@ -345,9 +346,8 @@ def test_inserts_show_in_sys_query_detail(db, fill):
 
 
 @pytest.fixture
-def faults(cluster):
-    yield cluster.faults
-    cluster.faults.clear()
+def faults(redshift_faults):
+    return redshift_faults
 
 
 def _cut(db, sql: str) -> None:
@@ -365,8 +365,8 @@ def _copy(db, rows: int = 1) -> str:
     ("point", "in_transaction", "rows"),
     [("before", False, 0), ("during", False, 0), ("after", False, 9), ("after", True, 0)],
 )
-def test_cut_around_copy(db, connect, faults, point, in_transaction, rows):
-    """A COPY in a transaction goes with its connection. [DG:copy-usage_notes-multiple-files]"""
+def test_connection_cut_around_copy(db, connect, faults, point, in_transaction, rows):
+    """In a transaction it is lost with the connection. [guide:copy-usage_notes-multiple-files]"""
     db.run("create table t (a int)")
     if in_transaction:
         db.run("begin")
@@ -376,7 +376,7 @@ def test_cut_around_copy(db, connect, faults, point, in_transaction, rows):
 
 
 def test_copy_outside_a_transaction_outlives_its_client(db, connect, cluster):
-    """[DG:copy-usage_notes-multiple-files]"""
+    """[guide:copy-usage_notes-multiple-files]"""
     db.run("create table t (a int)")
     copy = _copy(db, 100_000)
     sender = threading.Thread(target=lambda: _cut(db, copy))
@@ -391,7 +391,7 @@ def test_copy_outside_a_transaction_outlives_its_client(db, connect, cluster):
     assert other.value("select count(*) from t") == 100_000
 
 
-def test_cut_before_the_answer_to_commit(db, connect, faults):
+def test_connection_cut_before_the_answer_to_commit(db, connect, faults):
     db.run("create table t (a int)")
     db.run("begin")
     db.run("insert into t values (1)")
@@ -400,7 +400,7 @@ def test_cut_before_the_answer_to_commit(db, connect, faults):
     assert connect().value("select count(*) from t") == 1
 
 
-def test_cut_before_commit(db, connect, faults):
+def test_connection_cut_before_commit(db, connect, faults):
     db.run("create table t (a int)")
     db.run("begin")
     db.run("insert into t values (1)")
@@ -410,7 +410,7 @@ def test_cut_before_commit(db, connect, faults):
 
 
 @pytest.mark.parametrize("error", [SERIALIZABLE_VIOLATION, DEADLOCK])
-def test_statement_made_to_fail(db, faults, error):
+def test_ordered_failure(db, faults, error):
     db.run("create table t (a int)")
     db.run("begin")
     faults.fail(error, "^insert")
@@ -421,8 +421,8 @@ def test_statement_made_to_fail(db, faults, error):
     db.run("insert into t values (1)")
 
 
-def test_a_function_decides(db, connect, faults):
-    """At each statement, as it was sent, until it is told to stop."""
+def test_function_decides_faults(db, connect, faults):
+    """It gets each statement as it was sent, until the faults are cleared."""
     seen = []
 
     def decide(sql: str) -> RedshiftError | bool:

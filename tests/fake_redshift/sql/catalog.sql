@@ -1,4 +1,4 @@
--- What Redshift keeps of tables and views and PostgreSQL does not, and the views that show it.
+-- What Redshift stores about tables and views and PostgreSQL does not, and the views that show it.
 
 create table pg_redshift.table_attributes (
     relid oid primary key,
@@ -28,7 +28,7 @@ begin
 end
 $$;
 
--- A new table: keep what its statement's leading comment says, and give the strings that a query
+-- A new table: record what its statement's leading comment says, and give strings that a query
 -- produced a type that Redshift has.
 create function pg_redshift.on_create() returns event_trigger language plpgsql
 security definer set allow_system_table_mods = on as $$
@@ -85,7 +85,7 @@ create event trigger pg_redshift_create on ddl_command_end
     when tag in ('CREATE TABLE', 'CREATE TABLE AS')
     execute function pg_redshift.on_create();
 
--- What goes with a dropped table or column. The proxy marks statements that say CASCADE.
+-- What is dropped with a table or column. The proxy marks statements that say CASCADE.
 create function pg_redshift.on_drop() returns event_trigger language plpgsql
 security definer as $$
 declare
@@ -194,7 +194,7 @@ language sql stable as $$
     join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
 $$;
 
--- The proxy puts this in the place of the catalog's own.
+-- The proxy replaces the catalog's table of this name by this view.
 create view pg_redshift.pg_attribute as
 select
     a.*,

@@ -1,8 +1,8 @@
 -- DECIMAL division and averages with the scale that Redshift gives them; see derived_types.py.
 
--- The text of PostgreSQL's analysis of a statement, null if it has an error. The operands that
--- are marked in it stand in calls of operand(). Nothing of it stays: what is created to get at
--- the text is gone when the exception is caught.
+-- The text of PostgreSQL's analysis of a statement, null if it has an error. Marked operands are
+-- in calls of operand(). The function that is created to get the text is gone once the exception
+-- is caught.
 create function pg_redshift.operand(number integer, value anyelement) returns anyelement
     language sql immutable as $$ select $2 $$;
 create function pg_redshift.describe(statement text) returns text language plpgsql as $$
@@ -23,7 +23,7 @@ end
 $$;
 
 -- A divisor or a value to average, with the power of ten of the result's scale and its inverse.
--- The digits behind are cut.
+-- Further digits are cut.
 create type pg_redshift.scaled as (value numeric, power numeric, unit numeric);
 create function pg_redshift.scaled(value numeric, power numeric, unit numeric)
     returns pg_redshift.scaled

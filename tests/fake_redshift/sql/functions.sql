@@ -1,6 +1,6 @@
--- Redshift's functions that PostgreSQL lacks, or has under the same name with another meaning.
--- New names go to pg_catalog; names that PostgreSQL has too go to pg_redshift, and the proxy
--- qualifies them. No backslashes here: standard_conforming_strings is off.
+-- Redshift's functions that PostgreSQL lacks, or that have another meaning there. New names are in
+-- pg_catalog; names that PostgreSQL has too are in pg_redshift, and the proxy qualifies them.
+-- No backslashes here: standard_conforming_strings is off.
 
 create schema pg_redshift;
 grant usage, create on schema pg_redshift to public;
@@ -11,8 +11,8 @@ create function pg_catalog.getdate() returns timestamp language sql stable
 create function pg_redshift.sysdate() returns timestamp language sql stable
     as $$ select transaction_timestamp()::timestamp $$;
 
--- Neither this nor date_part is strict: PostgreSQL would call it instead of taking its text into
--- the query, which takes many times as long.
+-- Neither this nor date_part is strict: PostgreSQL does not inline strict functions like these,
+-- and calls are many times slower.
 create function pg_catalog.dateadd(part text, amount bigint, value timestamp)
 returns timestamp language sql stable as $$
     select value + amount::integer * case part
@@ -56,9 +56,9 @@ $$;
 create function pg_catalog.date_trunc(part text, value date) returns timestamp
     language sql immutable strict as $$ select date_trunc($1, $2::timestamp) $$;
 
--- EXTRACT gives the one part alone, of a fraction of a second its milliseconds or the
--- microseconds after those, where DATE_PART gives all of the second. It gives an integer for
--- everything but TIMESTAMPTZ.
+-- EXTRACT returns one part alone: of a fraction of a second the milliseconds, or the microseconds
+-- after those, where DATE_PART returns the whole second. It returns an integer for everything but
+-- TIMESTAMPTZ.
 create function pg_redshift.date_part(part text, value timestamp) returns integer
     language sql immutable as $$ select case part
         when 'epoch' then trunc(extract(epoch from value))
@@ -159,7 +159,7 @@ begin
 end
 $$;
 
--- Patterns: no match gives the empty string; replacing replaces every match.
+-- Patterns: without a match the result is the empty string; every match is replaced.
 create function pg_redshift.regexp_flags(options text) returns text language sql immutable
     as $$ select case when strpos($1, 'i') > 0 then 'i' else '' end $$;
 create function pg_redshift.regexp_substr(
@@ -218,7 +218,7 @@ create function pg_catalog.json_array_length(value text) returns integer
     language sql immutable strict as $$ select json_array_length($1::json) $$;
 create function pg_catalog.json_extract_array_element_text(value text, place integer)
     returns varchar language sql immutable strict as $$ select $1::json ->> $2 $$;
--- Stable, so that the planner does not run it on constants that a CASE protects it from.
+-- Stable, so that the planner does not evaluate it on constants in a branch not taken.
 create function pg_redshift.json_path(value text, path text[]) returns varchar
 language plpgsql stable as $$
 begin

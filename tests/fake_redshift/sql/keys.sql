@@ -1,5 +1,5 @@
--- Primary, unique and foreign keys. Redshift keeps them for its planner and enforces none, so
--- they live in a table of their own; what depends on what is as PostgreSQL has it.
+-- Primary, unique and foreign keys. Redshift records them for its planner and enforces none, so
+-- they have a table of their own; dependencies are as in PostgreSQL.
 
 create sequence pg_redshift.constraint_ids start 1000000;
 create table pg_redshift.constraints (
@@ -125,8 +125,8 @@ begin
 end
 $$;
 
--- Refuse to drop `what` if one of these foreign keys depends on it, or drop them too. To drop a
--- foreign key locks its table, as in the PostgreSQL that Redshift comes from.
+-- Refuse to drop `what` if one of these foreign keys depends on it, or drop them too. Dropping a
+-- foreign key locks its table, as in the PostgreSQL from which Redshift derives.
 create function pg_redshift.drop_dependents(what text, keys bigint[], cascades boolean)
 returns void language plpgsql security definer as $$
 declare
@@ -203,8 +203,8 @@ begin
 end
 $$;
 
--- Called with a column that ALTER TABLE has dropped: its keys go with it, if it is the only
--- column of theirs and no foreign key refers to them, or with CASCADE.
+-- Called with a column that ALTER TABLE has dropped: its keys are dropped too, if they have no
+-- other column and no foreign key refers to them, or with CASCADE.
 create function pg_redshift.drop_keys_of_column(
     target oid, number smallint, name text, cascades boolean
 ) returns void language plpgsql security definer as $$
@@ -228,7 +228,7 @@ begin
 end
 $$;
 
--- The proxy puts this in the place of the catalog's own.
+-- The proxy replaces the catalog's table of this name by this view.
 create view pg_redshift.pg_constraint as
 select
     c.oid, c.name::name as conname, t.relnamespace as connamespace, c.type as contype,

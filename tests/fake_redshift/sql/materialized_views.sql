@@ -1,5 +1,5 @@
--- Materialized views. As on Redshift one is a view on a relation that holds its rows and is named
--- mv_tbl__<name>__0; here that is a materialized view of PostgreSQL, which knows what it reads.
+-- Materialized views. As on Redshift, each is a view on a relation mv_tbl__<name>__0 that holds its
+-- rows; here that is a materialized view of PostgreSQL, which tracks its dependencies.
 
 create table pg_redshift.materialized_views (
     relid oid primary key,
@@ -146,7 +146,7 @@ select
 from pg_catalog.svv_mv_info;
 grant select on pg_catalog.svv_mv_info, pg_catalog.stv_mv_info to public;
 
--- In the catalog's lists of views the text says that it is a materialized one.
+-- The catalog's lists of views show the text of CREATE MATERIALIZED VIEW.
 create function pg_redshift.view_text(schema name, name name, text text) returns text
 language sql stable as $$
     select coalesce((

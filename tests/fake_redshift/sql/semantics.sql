@@ -1,5 +1,4 @@
--- What PostgreSQL has under the same name and does differently, changed in its own catalog:
--- casts, comparisons and aggregates.
+-- Casts, comparisons and aggregates that PostgreSQL does differently, changed in its own catalog.
 
 -- VARCHAR(n) and CHAR(n) count bytes: their length coercions are replaced in pg_cast.
 create function pg_redshift.too_long(value text, bytes integer, kind text) returns text
@@ -28,7 +27,7 @@ returns varchar language sql immutable strict as $$
         else pg_redshift.too_long($1, $2 - 4, 'character varying')
     end
 $$;
--- To text a CHAR loses its blanks. PostgreSQL pads to characters, hence the difference.
+-- A CHAR cast to text loses its blanks. PostgreSQL pads to characters, hence the difference.
 create function pg_redshift.to_char(value bpchar, typmod integer, is_explicit boolean)
 returns bpchar language sql immutable strict as $$
     select pg_catalog.bpchar(case
@@ -42,8 +41,8 @@ where castsource = 'varchar'::regtype and casttarget = 'varchar'::regtype;
 update pg_cast set castfunc = 'pg_redshift.to_char'::regproc
 where castsource = 'bpchar'::regtype and casttarget = 'bpchar'::regtype;
 
--- A boolean cannot be cast to a string: nobody may call the function that would do it, which
--- fails a statement even if it reads no row. The proxy words the error as Redshift does.
+-- A boolean cannot be cast to a string: nobody may call the function for it, so that a statement
+-- fails even if it reads no row. The proxy words the error as Redshift does.
 create function pg_redshift.boolean_to_varchar(value boolean) returns text
     language sql immutable strict as $$ select case when $1 then 'true' else 'false' end $$;
 revoke execute on function pg_redshift.boolean_to_varchar(boolean) from public;
@@ -51,8 +50,8 @@ update pg_cast set castfunc = 'pg_redshift.boolean_to_varchar'::regproc
 where castsource = 'boolean'::regtype
     and casttarget in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype);
 
--- Blanks at the end of a string do not count when it is compared: strings get the comparisons
--- and hashes that PostgreSQL has for CHAR.
+-- Trailing blanks do not count in comparisons: strings get PostgreSQL's comparisons and hashes for
+-- CHAR.
 update pg_operator set oprcode = case oprname
     when '=' then 'bpchareq'
     when '<>' then 'bpcharne'

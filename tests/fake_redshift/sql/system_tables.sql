@@ -1,6 +1,5 @@
--- What COPY leaves behind, and Redshift's views of it. Strings are blank-padded char(n). The
--- query_id of the SYS views is another number than the query of the STL views and
--- pg_last_copy_id().
+-- What COPY records, and Redshift's views of it. Strings are blank-padded char(n). The query_id of
+-- the SYS views is not the query of the STL views and of pg_last_copy_id().
 
 create sequence pg_redshift.query_ids start 1001;
 create table pg_redshift.loads (

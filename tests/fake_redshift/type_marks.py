@@ -1,9 +1,8 @@
-"""Marks in rewritten SQL, at places that depend on the types of the query.
+"""Marks in rewritten SQL, at the places that depend on the types of the query.
 
-PostgreSQL gives a DECIMAL that is computed no precision and scale, and a literal no length. What
-they are on Redshift is derived from PostgreSQL's own analysis of the statement (see
-derived_types.py); until then the divisor of each division and the argument of each AVG stand
-between marks, and so does the query of a new table or view.
+PostgreSQL gives a computed DECIMAL no precision and scale, and a literal no length. Redshift's are
+derived from PostgreSQL's analysis of the statement (see derived_types.py). Until then marks enclose
+the divisor of each division, the argument of each AVG, and the query of a new table or view.
 """
 
 import re
@@ -20,18 +19,18 @@ _QUERY = re.compile(rf"{_SIGN}(query|escaped)\((.*){_SIGN}\1\)", re.DOTALL)
 
 
 def operand(key: str, sql: str) -> str:
-    """The divisor of a division, or what an AVG is of. Where two are the same `key` is too."""
+    """Mark the divisor of a division or the argument of an AVG. Equal ones have the same `key`."""
     number = zlib.crc32(key.encode()) >> 1
     return f"{_SIGN}{number}({sql}{_SIGN}{number})"
 
 
 def query(sql: str) -> str:
-    """The query that makes a table or a view."""
+    """Mark the query of a new table or view."""
     return f"{_SIGN}query({sql}{_SIGN}query)"
 
 
 def query_literal(sql: str) -> str:
-    """Such a query as a string literal."""
+    """Mark such a query, and make it a string literal."""
     return literal(f"{_SIGN}escaped({sql}{_SIGN}escaped)")
 
 
@@ -40,12 +39,12 @@ def is_marked(sql: str) -> bool:
 
 
 def plain(sql: str) -> str:
-    """The SQL without the marks, which leaves everything as PostgreSQL does it."""
+    """The SQL without marks: PostgreSQL's own types apply."""
     return _MARK.sub("", sql)
 
 
 def to_describe(sql: str) -> str:
-    """The statement that PostgreSQL is to analyse: it tells which operand is which."""
+    """The statement for PostgreSQL to analyze, in which each operand is identified."""
     found = _QUERY.search(sql)
     if found:
         sql = found[2]
@@ -55,7 +54,7 @@ def to_describe(sql: str) -> str:
 
 
 def filled(sql: str, types: DerivedTypes) -> str:
-    """The SQL with the scales of its divisions and averages, its query's columns cast to types."""
+    """The SQL with scales in its divisions and averages and casts around its query's columns."""
     scales = types.scales() if _OPERAND.search(sql) else {}
     head, tail = _casts(types) if _QUERY.search(sql) else ("", "")
 
@@ -72,7 +71,7 @@ def filled(sql: str, types: DerivedTypes) -> str:
 
 
 def _casts(types: DerivedTypes) -> tuple[str, str]:
-    """What stands before and after a query whose columns get their types; nothing if none does."""
+    """The text before and after a query that casts its columns; empty if none needs a cast."""
     columns = types.columns()
     if not any(column.type for column in columns):
         return "", ""

@@ -1,21 +1,21 @@
-"""CREATE, ALTER, REFRESH and DROP MATERIALIZED VIEW, each a call of a procedure."""
+"""CREATE, ALTER, REFRESH and DROP MATERIALIZED VIEW, each turned into a procedure call."""
 
 import json
 
-from . import marks
+from . import type_marks
 from .ddl import Attributes, table_attributes
 from .errors import RedshiftError, not_supported, syntax_error
-from .reader import Reader
 from .relations import relations
 from .rewrite import OWN_SCHEMA, Rewriter, check_identifier
+from .token_reader import TokenReader
 from .tokens import Statement, literal, quoted
 
-_NOT_IN_ONE = {"order", "limit", "offset"}
+_REFUSED_CLAUSES = {"order", "limit", "offset"}
 
 
 def create(statement: Statement) -> str:
-    """PostgreSQL's text of a CREATE MATERIALIZED VIEW."""
-    reader = Reader(statement, 3)
+    """CREATE MATERIALIZED VIEW for PostgreSQL."""
+    reader = TokenReader(statement, 3)
     names = reader.name()[-2:]
     check_identifier(f"mv_tbl__{names[-1]}__0")
     attributes = Attributes()
@@ -34,14 +34,14 @@ def create(statement: Statement) -> str:
     listed = ", ".join(literal(name) for name in names)
     document = json.dumps(vars(attributes) | {"autorefresh": refreshes})
     texts = [literal(statement.source(0, len(statement))), literal(document)]
-    arguments = ", ".join([f"array[{listed}]::text[]", marks.query_literal(query), *texts])
+    arguments = ", ".join([f"array[{listed}]::text[]", type_marks.query_literal(query), *texts])
     return f"call {OWN_SCHEMA}.create_materialized_view({arguments})"
 
 
 def _check_query(statement: Statement, start: int) -> None:
     level = statement.opener[start] if statement.text(start) != "(" else start
     for i in range(start, len(statement)):
-        if statement.opener[i] == level and statement.word(i) in _NOT_IN_ONE:
+        if statement.opener[i] == level and statement.word(i) in _REFUSED_CLAUSES:
             word = statement.word(i).upper()
             raise RedshiftError(f"{word} is not supported in a materialized view", "0A000")
     named = relations(statement)
@@ -49,7 +49,7 @@ def _check_query(statement: Statement, start: int) -> None:
         raise RedshiftError("Materialized views cannot be defined on system tables", "0A000")
 
 
-def _yes_or_no(reader: Reader) -> bool:
+def _yes_or_no(reader: TokenReader) -> bool:
     word = reader.one_of("yes", "no")
     if not word:
         raise syntax_error(reader.text or "end of input")
@@ -57,8 +57,8 @@ def _yes_or_no(reader: Reader) -> bool:
 
 
 def refresh(statement: Statement) -> str:
-    """PostgreSQL's text of a REFRESH MATERIALIZED VIEW."""
-    reader = Reader(statement, 1)
+    """REFRESH MATERIALIZED VIEW for PostgreSQL."""
+    reader = TokenReader(statement, 1)
     reader.expect("materialized")
     reader.expect("view")
     name = quoted(reader.name()[-2:])
@@ -68,8 +68,8 @@ def refresh(statement: Statement) -> str:
 
 
 def drop(statement: Statement) -> str:
-    """PostgreSQL's text of a DROP MATERIALIZED VIEW."""
-    reader = Reader(statement, 3)
+    """DROP MATERIALIZED VIEW for PostgreSQL."""
+    reader = TokenReader(statement, 3)
     if_exists = reader.skip("if", "exists")
     name = quoted(reader.name()[-2:])
     cascades = reader.one_of("restrict", "cascade") == "cascade"
@@ -79,8 +79,8 @@ def drop(statement: Statement) -> str:
 
 
 def alter(statement: Statement) -> str:
-    """PostgreSQL's text of an ALTER MATERIALIZED VIEW ... AUTO REFRESH."""
-    reader = Reader(statement, 3)
+    """ALTER MATERIALIZED VIEW ... AUTO REFRESH for PostgreSQL."""
+    reader = TokenReader(statement, 3)
     name = quoted(reader.name()[-2:])
     if reader.word != "auto":
         raise not_supported("ALTER MATERIALIZED VIEW without AUTO REFRESH in this stand-in")

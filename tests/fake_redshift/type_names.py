@@ -1,15 +1,15 @@
-"""Names of types: Redshift's as PostgreSQL spells them, and those that only PostgreSQL has."""
+"""Names of types: PostgreSQL's spelling of Redshift's, and the types that only PostgreSQL has."""
 
 from .errors import RedshiftError
 from .tokens import Statement
 
-# Redshift has these on the leader node only, as the PostgreSQL that it comes from.
+# Redshift has these on the leader node only, inherited from PostgreSQL.
 LEADER_TYPES = {
     *("bytea", "money", "inet", "cidr", "macaddr", "bit", "oid", "name", "xid", "cid", "tid"),
     *("point", "line", "lseg", "box", "path", "polygon", "circle"),
     *("regproc", "regprocedure", "regoper", "regoperator", "regclass", "regtype"),
 }
-# These came to PostgreSQL later.
+# PostgreSQL got these after Redshift had branched off.
 MISSING_TYPES = {
     *("serial", "bigserial", "smallserial", "serial2", "serial4", "serial8", "uuid", "json"),
     *("jsonb", "jsonpath", "xml", "hstore", "tsvector", "tsquery", "macaddr8", "pg_lsn", "citext"),
@@ -33,10 +33,10 @@ def is_cast_target(statement: Statement, index: int) -> bool:
 
 
 def type_name(statement: Statement, index: int, is_column: bool) -> tuple[str, int] | None:
-    """PostgreSQL's spelling of the type at `index`; None if it needs none of its own.
+    """PostgreSQL's spelling of the type at `index`, and the index after it; None if it is the same.
 
-    A column's bare VARCHAR or TEXT is VARCHAR(256), a bare CHAR(1); in an expression they have
-    no limit. A bare DECIMAL is DECIMAL(18,0) everywhere.
+    In a column definition a bare VARCHAR or TEXT is VARCHAR(256); in an expression it has no
+    limit. A bare DECIMAL is DECIMAL(18,0) everywhere.
     """
     word, end = statement.word(index), index + 1
     if word in ("character", "char") and statement.word(end) == "varying":

@@ -2,10 +2,16 @@
 
 import re
 
+from . import wire
 from .system_log import SystemLog
+from .wire import FromServer, Message
 
 _MISSING_RELATION = re.compile(r'relation "(?:[^".]+\.)?([^".]+)\.[^".]+" does not exist')
-# Redshift tells of the name of a table, where PostgreSQL tells of the table's row type.
+# Parameters for which the client gets other values than PostgreSQL's.
+_REPORTED = {"server_version": "8.0.2"}
+_TEXT, _VARCHAR = 25, 1043
+_SHOWN_TYPES = {_TEXT: _VARCHAR}
+# Redshift reports the name of a table where PostgreSQL reports the table's row type.
 _INDEXES = {"pg_type_typname_nsp_index": "pg_class_relname_nsp_index"}
 _BOOLEAN_CAST = "permission denied for function boolean_to_varchar"
 
@@ -18,7 +24,7 @@ def translate_error(fields: dict[str, str], log: SystemLog, pid: int) -> dict[st
         out["M"] = f"Cannot insert a NULL value into column {fields.get('c', '')}"
         out.pop("D", None)
     elif code == "23505" and fields.get("n", "").startswith("pg_"):
-        # Two transactions create it at once, with IF NOT EXISTS or without.
+        # Two transactions create it at once, with or without IF NOT EXISTS.
         index = _INDEXES.get(fields["n"], fields["n"])
         out["M"] = (
             f'duplicate key violates unique constraint "{index}" '
@@ -46,8 +52,22 @@ def translate_error(fields: dict[str, str], log: SystemLog, pid: int) -> dict[st
     return out
 
 
+def parameter_status(message: Message) -> Message:
+    """A ParameterStatus as Redshift would send it; any other message as it is."""
+    if message.kind == FromServer.PARAMETER_STATUS:
+        name, _ = wire.split_cstring(message.body)
+        if name in _REPORTED:
+            return wire.parameter_status(name, _REPORTED[name])
+    return message
+
+
+def row_description(message: Message) -> Message:
+    """A RowDescription with the types that Redshift has."""
+    return Message(message.kind, wire.replace_types(message.body, _SHOWN_TYPES))
+
+
 def client_tag(tag: str, own: str | None) -> str:
-    """The command tag for the client: Redshift counts no rows of a SELECT or a MERGE."""
+    """The command tag for the client: Redshift's has no row count for SELECT and MERGE."""
     if own is not None:
         return own
     if tag.startswith(("SELECT ", "MERGE ")):

@@ -1,6 +1,6 @@
-"""What PostgreSQL would run and Redshift refuses, one function per rule.
+"""What PostgreSQL would run and Redshift refuses: one function per rule.
 
-The facts come from the Amazon Redshift Database Developer Guide; the tests name their pages.
+The facts come from the Amazon Redshift Database Developer Guide; the tests name the pages.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from .errors import UNDEFINED_FUNCTION, RedshiftError, not_supported, syntax_err
 from .leader_node import calls
 from .relations import Relations, relations
 from .tokens import Statement
-from .types import LEADER_TYPES, MISSING_TYPES, is_cast_target
+from .type_names import LEADER_TYPES, MISSING_TYPES, is_cast_target
 
 _MISSING_FUNCTIONS = {
     *("string_agg", "array_agg", "json_agg", "jsonb_agg", "json_object_agg", "row_to_json"),
@@ -51,7 +51,7 @@ def check(statement: Statement) -> None:
 
 
 def check_reserved(statement: Statement) -> None:
-    """Refuse words that PostgreSQL takes as names and Redshift only in quotes."""
+    """Refuse names that Redshift, unlike PostgreSQL, accepts only in quotes."""
     for i, token in enumerate(statement.tokens):
         if token.word not in _RESERVED or i == 0:
             continue
@@ -112,7 +112,7 @@ def _syntax(statement: Statement, named: Relations) -> None:
 
 
 def _is_insert_values(statement: Statement, index: int) -> bool:
-    """Whether VALUES may stand here: in INSERT or MERGE, or as a mere name."""
+    """Whether VALUES is allowed here: in INSERT or MERGE, or as a name."""
     if statement.text(index + 1) != "(":
         return not (index == 0 or statement.text(index - 1) == "(")
     return statement.word(0) in ("insert", "merge") and statement.opener[index] == -1
@@ -196,7 +196,7 @@ def _recursive_step(statement: Statement, opening: int) -> None:
 
 
 def _wraps_whole_query(statement: Statement, opening: int) -> bool:
-    """Whether the parenthesis only holds the query of a CREATE ... AS or an INSERT."""
+    """Whether the parentheses enclose the whole query of a CREATE ... AS or an INSERT."""
     if opening == -1:
         return True
     if statement.opener[opening] != -1 or statement.word(0) not in ("create", "insert"):
@@ -242,7 +242,7 @@ def _has_main_merge(statement: Statement) -> bool:
 
 
 def _merge_condition(statement: Statement, first: int, last: int) -> None:
-    """Rows are matched by an equality; further predicates may narrow it down."""
+    """Rows must be matched by an equality, which further predicates may restrict."""
     while statement.text(first) == "(" and statement.partner[first] == last - 1:
         first, last = first + 1, last - 1
     level = [k for k in range(first, last) if statement.opener[k] == statement.opener[first]]

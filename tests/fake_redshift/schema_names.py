@@ -1,15 +1,14 @@
-"""The database, and names that it may stand in front of."""
+"""Names of schemas, which the name of the database may precede."""
 
+from .constants import DATABASE
 from .errors import RedshiftError
-from .reader import Reader
+from .token_reader import TokenReader
 from .tokens import Statement, quoted
-
-DATABASE = "dev"
 
 
 def schemas(statement: Statement, at: int) -> tuple[str, int]:
-    """The schemas that are listed at `at`, without their database, and the index after them."""
-    reader, names = Reader(statement, at), []
+    """The list of schemas that begins at `at`, without their database, and the index after it."""
+    reader, names = TokenReader(statement, at), []
     while True:
         *database, schema = reader.name()
         if database not in ([], [DATABASE]):

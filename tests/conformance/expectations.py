@@ -1,4 +1,7 @@
-"""What cannot be asked of the stand-in, and what it is known to fail. Keys begin a test's id."""
+"""The tests that do not apply to the stand-in, and those it is known to fail.
+
+A key is a test's id or the beginning of several ids.
+"""
 
 PACKAGE = "dbt-redshift==1.11.2"
 NEEDS = (
@@ -6,7 +9,7 @@ NEEDS = (
     *("pytest>=8,<9", "pytest-xdist", "pytest-mock", "freezegun"),
 )
 
-# Test or folder: the reason why it does not apply.
+# Why a test or a folder does not apply.
 NOT_APPLICABLE: dict[str, str] = {
     "test_auth_method.py::TestIAM": "signs in through AWS IAM",
     "test_auth_method.py::TestIam": "signs in through AWS IAM Identity Center",
@@ -15,7 +18,7 @@ NOT_APPLICABLE: dict[str, str] = {
     "adapter/hyphenated_database/": "needs a second database",
 }
 
-# Test or class: the reason why it fails.
+# Why a test or a class fails.
 EXPECTED_FAILURES: dict[str, str] = {
     "adapter/test_late_binding_view.py::TestLateBindingView": (
         "a late-binding view's sources must exist when it is created"

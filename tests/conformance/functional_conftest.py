@@ -1,7 +1,7 @@
-"""Takes the place of tests/functional/conftest.py in the source of dbt-redshift.
+"""Replaces tests/functional/conftest.py in the source of dbt-redshift.
 
-Its tests run in a virtual environment of their own, without this project. So this file imports
-nothing of it, and tells run.py how each test ended through a file.
+The tests run in a virtual environment of their own, without this project. So this file imports
+nothing from it, and reports the outcome of each test to run.py through a file.
 """
 
 import json
@@ -27,14 +27,14 @@ def dbt_profile_target():
 
 @pytest.fixture(scope="class")
 def dbt_profile_data(dbt_profile_data):
-    """Profiles that tests write themselves have no sslmode; the stand-in speaks no TLS."""
+    """Profiles that tests write themselves set no sslmode; this stand-in has no TLS."""
     for output in dbt_profile_data["test"]["outputs"].values():
         output.setdefault("sslmode", "disable")
     return dbt_profile_data
 
 
 def pytest_runtest_logreport(report):
-    """Write a line for each phase of a test, where all processes' reports come together."""
+    """Write a line for each phase of a test, in the process that collects all reports."""
     if os.environ.get("PYTEST_XDIST_WORKER"):
         return
     line = {"test": report.nodeid, "outcome": report.outcome, "text": ""}

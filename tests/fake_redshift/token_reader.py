@@ -1,10 +1,10 @@
-"""A position in a statement's tokens, for statements that are read from left to right."""
+"""Reads the tokens of a statement from left to right."""
 
 from .errors import syntax_error
 from .tokens import Statement
 
 
-class Reader:
+class TokenReader:
     """A position in a statement's tokens."""
 
     def __init__(self, statement: Statement, at: int = 0, end: int | None = None) -> None:
@@ -20,14 +20,14 @@ class Reader:
         return self.statement.text(self.at) if self.at < self.end else ""
 
     def skip(self, *words: str) -> bool:
-        """Go past any of these words; whether there was one."""
+        """Skip any of these words; whether there was one."""
         start = self.at
         while self.word and self.word in words:
             self.at += 1
         return self.at > start
 
     def one_of(self, *words: str) -> str:
-        """Go past one of these words and return it; '' if there is none."""
+        """Skip one of these words and return it; '' if there is none."""
         word = self.word if self.word in words else ""
         self.at += bool(word)
         return word
@@ -42,14 +42,14 @@ class Reader:
             raise syntax_error(self.text)
 
     def name(self) -> list[str]:
-        """The parts of a name, which must be there."""
+        """Read a name, which must be there; its parts."""
         names, self.at = self.statement.dotted_name(self.at)
         if not names:
             raise syntax_error(self.text or "end of input")
         return names
 
     def names(self) -> list[str]:
-        """A list of names in parentheses."""
+        """Read a list of names in parentheses."""
         if self.text != "(":
             raise syntax_error(self.text or "end of input")
         ranges = self.statement.arguments(self.at)

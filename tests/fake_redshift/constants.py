@@ -1,0 +1,5 @@
+"""The names that every cluster has."""
+
+DATABASE = "dev"
+USER = "awsuser"
+BUCKET = "fake-redshift"
