@@ -34,7 +34,7 @@ class Mutation:
 REFUSED = "tests/pipeline/test_s3_faults.py::test_what_trying_again_does_not_help"
 DAMAGED = "tests/pipeline/test_s3_faults.py::test_a_damaged_gzip_is_named"
 FIT = "tests/pipeline/test_loader.py::test_a_value_that_does_not_fit"
-TOLD = "tests/pipeline/test_loader.py::test_a_file_without_json_is_told"
+NO_JSON = "tests/pipeline/test_loader.py::test_a_file_without_json_is_reported"
 CORRECTED = "tests/pipeline/test_star.py::test_a_corrected_event_replaces_the_first[local]"
 NO_PLAY = "tests/pipeline/test_star.py::test_an_event_that_is_no_longer_a_play[local]"
 LATE_HOURS = "tests/pipeline/test_star.py::test_time_grows_at_both_ends[local]"
@@ -61,7 +61,7 @@ MORE_TESTS = {
     "macros/incremental/play_hours.sql": [NO_PLAY, LATE_HOURS],
     "macros/incremental/smallest.sql": [LATE_EVENTS],
     "loader/reading.py": ["tests/test_loader/test_rows.py", DAMAGED],
-    "loader/rows.py": [FIT, TOLD],
+    "loader/rows.py": [FIT, NO_JSON],
     "loader/s3.py": ["tests/test_loader/test_reading.py", REFUSED],
 }
 
