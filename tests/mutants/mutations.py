@@ -31,7 +31,7 @@ class Mutation:
         return f"{self.file}: {old} -> {new or 'nothing'}"
 
 
-REFUSED = "tests/pipeline/test_s3_faults.py::test_what_trying_again_does_not_help"
+REFUSED = "tests/pipeline/test_s3_faults.py::test_a_refusal_is_not_tried_again"
 DAMAGED = "tests/pipeline/test_s3_faults.py::test_a_damaged_gzip_is_named"
 FIT = "tests/pipeline/test_loader.py::test_a_value_that_does_not_fit"
 NO_JSON = "tests/pipeline/test_loader.py::test_a_file_without_json_is_reported"
