@@ -1,7 +1,7 @@
-"""The SQL that dbt and the loader send to Redshift, read as Redshift's.
+"""The SQL that dbt and the loader send to Redshift is in its dialect.
 
-What only PostgreSQL or DuckDB knows could slip through a stand-in. So all of it must parse in
-the dialect of Redshift and call only functions that Redshift documents.
+The stand-in might accept what only PostgreSQL or DuckDB know. So all SQL must parse as Redshift's
+and call only functions that Redshift documents.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def test_the_check_finds_faults(sql: str, fault: str) -> None:
 
 
 def compiled_sql(project: RedshiftProject, state: str) -> dict[str, str]:
-    """What dbt compiled, by file."""
+    """The SQL that dbt compiled, by file."""
     folder = project.folder / "target" / "compiled" / "sparkify"
     return {
         f"{path.relative_to(folder)}, {state}": path.read_text()
@@ -124,8 +124,7 @@ def test_compiled_sql_is_redshifts(redshift_project: RedshiftProject) -> None:
     statements |= compiled_sql(project, "first build")
     assert any(name.startswith("analyses/") for name in statements)
     assert len(statements) > 100
-    # What a build after the first one sends is another text in these, and more if the catalog
-    # has changed.
+    # A later build sends other SQL for these, and more of it if the catalog has changed.
     project.write_songs("late.json", song(9))
     project.load()
     project.dbt("run", "--select", "int_songs")
