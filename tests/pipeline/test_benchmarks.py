@@ -62,7 +62,7 @@ def test_the_limit_makes_the_same_marts(
 
 
 def test_the_limit_follows_the_rules(new_project: Callable[..., Project], tmp_path: Path) -> None:
-    """On the sample, which has what real input is odd in."""
+    """On the sample, which has the oddities of real input."""
     project = new_project("local", ROOT / "sample_data")
     assert all(compared(project, tmp_path / "limit.duckdb").values())
 

@@ -190,7 +190,7 @@ def test_an_impossible_timestamp(local_project: Project) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize(
-    ("engine", "examples"), [("local", 12), ("redshift", 1)], indirect=["engine"]
+    ("engine", "examples"), [("local", 5), ("redshift", 1)], indirect=["engine"]
 )
 def test_any_object_is_loaded_or_rejected(
     new_project: Callable[..., Project], engine: str, examples: int

@@ -221,12 +221,8 @@ def run_undisturbed(project: Project) -> Undisturbed:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize(("engine", "trials"), [("local", 3), ("redshift", 1)], indirect=["engine"])
 def test_a_kill_at_any_moment(
-    new_project: Callable[..., Project],
-    engine: str,
-    trials: int,
-    tried: Callable[..., None],
+    new_project: Callable[..., Project], engine: str, tried: Callable[..., None]
 ) -> None:
     """In each trial each command of each stage is killed up to twice, then runs to its end.
 
@@ -235,7 +231,7 @@ def test_a_kill_at_any_moment(
     seed = os.environ.get("SPARKIFY_KILL_SEED") or f"{random.getrandbits(32):08x}"
     print(f"SPARKIFY_KILL_SEED={seed}")
     undisturbed = run_undisturbed(with_small_batches(new_project(engine)))
-    for trial in range(trials * soak_factor()):
+    for trial in range(soak_factor()):
         print(f"trial {trial}")
         project = with_small_batches(new_project(engine))
         if isinstance(project, RedshiftProject):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
 from sqlfluff.core import FluffConfig, Linter
+from sqlfluff.core.linter import ParsedString
 from sqlfluff.core.parser import BaseSegment
 
 from .conftest import NO_UNIT_TESTS, RedshiftProject, song
@@ -27,23 +29,26 @@ DOCUMENTED = {
 }
 
 
-def faults(sql: str) -> list[str]:
-    """What of a statement does not parse, and which functions Redshift does not document."""
+@cache
+def parsed_string(sql: str) -> ParsedString:
     parsed = LINTER.parse_string(sql)
     assert parsed.tree is not None
+    return parsed
+
+
+def faults(sql: str) -> list[str]:
+    """What of a statement does not parse, and which functions Redshift does not document."""
+    parsed = parsed_string(sql)
     found = [violation.desc() for violation in parsed.violations]
     names = {name.raw.lower() for name in parsed.tree.recursive_crawl("function_name")}
     return found + sorted(names - DOCUMENTED)
 
 
 def untyped_columns(sql: str) -> list[str]:
-    """The columns with a name that a statement selects which are a text in quotes, or one of
-    several: their type is unknown, and what compares, joins or unites them depends on what
-    Redshift makes of it."""
-    tree = LINTER.parse_string(sql).tree
-    assert tree is not None
+    """The named columns of a statement that are a quoted text, or one of several. Their type is
+    unknown, so comparing, joining or uniting them depends on what Redshift makes of it."""
     found = []
-    for element in tree.recursive_crawl("select_clause_element"):
+    for element in parsed_string(sql).tree.recursive_crawl("select_clause_element"):
         value = next(each for each in element.segments if each.is_code)
         while value.is_type("expression") and len(value.segments) == 1:
             (value,) = value.segments

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import MARTS, NO_UNIT_TESTS, Project, event, input_files, song
+from .conftest import MARTS, NO_UNIT_TESTS, ROOT, Project, event, input_files, song
 from .expected_marts import expected_marts
 from .expected_star import Load, expected_star
 
@@ -27,11 +27,13 @@ def assert_star(project: Project, *loads: Load) -> None:
 def test_the_star_is_the_expected_one(
     new_project: Callable[..., Project], engine: str, data: Path
 ) -> None:
-    """After a load, after another with nothing new, and after a full refresh."""
+    """After a load and, for the sample, after another with nothing new and after a full refresh."""
     project = new_project(engine, source=data)
     project.load()
     project.dbt("build", *NO_UNIT_TESTS)
     assert_star(project, Load(input_files(data / "log_data"), input_files(data / "song_data")))
+    if data != ROOT / "sample_data":
+        return
     everything = [f"select * from {table} order by {key}" for table, key in MARTS.items()]
     first = project.query_all(everything)
 
