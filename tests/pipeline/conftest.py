@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -283,11 +284,16 @@ def copy_project(folder: Path) -> None:
 
 def is_as_copied(folder: Path) -> bool:
     """Whether a test has changed nothing in its copy of the project but the input."""
-    profiles = (ROOT / "profiles.yml.example").read_bytes()
+    original = original_files()
     return (
-        project_files(folder) == project_files(ROOT)
-        and (folder / "profiles.yml").read_bytes() == profiles
+        project_files(folder) == original
+        and (folder / "profiles.yml").read_bytes() == original["profiles.yml.example"]
     )
+
+
+@cache
+def original_files() -> dict[str, bytes]:
+    return project_files(ROOT)
 
 
 def project_files(folder: Path) -> dict[str, bytes]:
