@@ -15,6 +15,7 @@ QUICK = (
     "tests/test_fake_redshift/test_dialect.py",
     "tests/test_fake_redshift/test_functions.py",
     "tests/pipeline/test_analyses.py::test_an_analysis_opens_with_its_question",
+    "tests/pipeline/test_descriptions.py",
     "tests/pipeline/test_jobs.py::test_a_workflow_says_what_why_and_when",
     "tests/pipeline/test_jobs.py::test_every_night_is_the_same",
     "tests/pipeline/test_layers.py",

@@ -213,7 +213,7 @@ class RedshiftProject(Project):
                 s3.put_object(Bucket=BUCKET, Key=key, Body=content)
 
     def query_all(self, queries: list[str]) -> list[list[tuple]]:
-        with connect(self.cluster) as connection:
+        with self.connect() as connection:
             cursor = connection.cursor()
             cursor.execute(f"set search_path to {self.schema}")
             found = []
@@ -223,22 +223,21 @@ class RedshiftProject(Project):
             return found
 
     def execute(self, sql: str) -> None:
-        with connect(self.cluster) as connection:
+        with self.connect() as connection:
             connection.cursor().execute(sql)
 
-
-def connect(cluster: FakeRedshift) -> redshift_connector.Connection:
-    """A connection in which each statement is a transaction."""
-    connection = redshift_connector.connect(
-        host=cluster.host,
-        port=cluster.port,
-        database=DATABASE,
-        user=USER,
-        password=cluster.password,
-        ssl=False,
-    )
-    connection.autocommit = True
-    return connection
+    def connect(self) -> redshift_connector.Connection:
+        """A connection in which each statement is a transaction."""
+        connection = redshift_connector.connect(
+            host=self.cluster.host,
+            port=self.cluster.port,
+            database=DATABASE,
+            user=USER,
+            password=self.cluster.password,
+            ssl=False,
+        )
+        connection.autocommit = True
+        return connection
 
 
 def write_objects(path: Path, objects: tuple[dict, ...]) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import Project, RedshiftProject, connect, event, input_files
+from .conftest import Project, RedshiftProject, event, input_files
 from .expected_star import Load
 from .test_kill import (
     LOAD,
@@ -52,7 +52,7 @@ def test_a_cluster_that_restarts_during_a_load(redshift_project: RedshiftProject
     project = redshift_project
     write_first_days(project)
     project.load("--select", "staging_songs")
-    with connect(project.cluster) as other:
+    with project.connect() as other:
         # COPY waits for the lock.
         other.autocommit = False
         other.cursor().execute('lock table "sparkify_raw"."staging_events"')
@@ -97,7 +97,7 @@ def test_a_load_that_gets_no_answer(redshift_project: RedshiftProject) -> None:
     text = profiles.read_text()
     assert text.count("connect_timeout: 7200") == 1
     profiles.write_text(text.replace("connect_timeout: 7200", "connect_timeout: 2"))
-    with connect(project.cluster) as other:
+    with project.connect() as other:
         other.autocommit = False
         other.cursor().execute('lock table "sparkify_raw"."staging_events"')
         assert_says(begin(project, LOAD).wait(), "timed out", LOST)
