@@ -6,6 +6,7 @@ slow test fails of it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .conftest import MARTS, ROOT, Project, RedshiftProject
+from .conftest import MARTS, ROOT, Project, RedshiftProject, clean_environment, copy_project
 from .expected_marts import expected_marts
 from .expected_star import expected_star
+from .warm import Runner
 
 MODELS = ROOT / "models"
 MART_FILES = {path.stem: path for path in sorted(MODELS.glob("marts/**/*.sql"))}
@@ -98,13 +100,16 @@ def test_files_are_named_after_what_they_hold() -> None:
     assert not list(misnamed()), "\n".join(misnamed())
 
 
-@pytest.fixture
-def manifest(local_project: Project) -> dict:
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory, runner: Runner) -> dict:
     """dbt's manifest of the project."""
-    local_project.with_artifacts()
-    parse = local_project.dbt("parse", "--no-partial-parse", "--show-all-deprecations")
+    folder = tmp_path_factory.mktemp("parsed")
+    copy_project(folder)
+    command = ["dbt", "--warn-error", "parse", "--show-all-deprecations"]
+    parse = runner.start(command, folder, clean_environment() | {"DBT_WRITE_JSON": "true"}).wait()
+    assert parse.code == 0, parse.text
     assert "eprecat" not in parse.text
-    return local_project.artifact("manifest.json")
+    return json.loads((folder / "target" / "manifest.json").read_text())
 
 
 def test_everything_is_described_and_keys_are_tested(manifest: dict) -> None:
