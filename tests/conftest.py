@@ -1,4 +1,4 @@
-"""How the tests are spread over the machine, and what they say at the end."""
+"""Options and markers of the tests, and what a run reports at its end."""
 
 import os
 from collections import Counter
@@ -6,18 +6,58 @@ from collections.abc import Callable
 
 import pytest
 
+# What `pytest -m quick` runs, by the beginnings of test ids: under two minutes, from each area.
+QUICK = (
+    "tests/mutants/",
+    "tests/test_loader/",
+    "tests/test_fake_redshift/test_copy.py",
+    "tests/test_fake_redshift/test_derived_types.py",
+    "tests/test_fake_redshift/test_dialect.py",
+    "tests/test_fake_redshift/test_functions.py",
+    "tests/pipeline/test_analyses.py::test_an_analysis_opens_with_its_question",
+    "tests/pipeline/test_descriptions.py",
+    "tests/pipeline/test_jobs.py::test_a_workflow_says_what_why_and_when",
+    "tests/pipeline/test_jobs.py::test_every_night_is_the_same",
+    "tests/pipeline/test_layers.py",
+    "tests/pipeline/test_loader.py::test_every_option_is_documented",
+    "tests/pipeline/test_loader.py::test_every_variable_is_documented",
+    "tests/pipeline/test_loader.py::test_only_what_is_new_is_loaded",
+    "tests/pipeline/test_project.py",
+    "tests/pipeline/test_sample.py",
+    "tests/pipeline/test_star.py::test_a_late_song_takes_over_its_plays",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--plain",
+        action="store_true",
+        help="run the project's commands as ordinary processes, without tests/pipeline/warm.py",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "quick: a test from each area, under two minutes in all")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the quick tests and puts them first, since they say most plainly what is wrong."""
+    for item in items:
+        if item.nodeid.startswith(QUICK):
+            item.add_marker("quick")
+    items.sort(key=lambda item: item.get_closest_marker("quick") is None)
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """What `--numprocesses auto` means: half as many again as there are cores. Much of what a test
-    does is to wait for the processes that it started."""
+    """What `--numprocesses auto` means: three workers for two cores, since a test spends much of
+    its time waiting for the processes that it started."""
     return (os.cpu_count() or 2) * 3 // 2
 
 
 @pytest.fixture
 def tried(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
-    """Counts what a test tries by chance or in great number, as in `tried("kills", 3)`. The run
-    ends by saying how many of each all tests have tried."""
+    """Counts random or repeated trials, as in `tried("kills", 3)`. The run ends with the totals."""
 
     def count(what: str, number: int = 1) -> None:
         request.node.user_properties.append(("tried", (what, number)))
@@ -26,7 +66,7 @@ def tried(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says what was tried, whichever worker did it."""
+    """Prints the totals of all workers."""
     total: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
@@ -36,5 +76,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                         what, number = value
                         total[what] += number
     if total:
-        told = ", ".join(f"{number:,} {what}" for what, number in sorted(total.items()))
-        terminalreporter.write_line(f"tried: {told}")
+        trials = ", ".join(f"{number:,} {what}" for what, number in sorted(total.items()))
+        terminalreporter.write_line(f"tried: {trials}")

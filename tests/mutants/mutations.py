@@ -1,7 +1,7 @@
-"""The mutations that `make mutants` makes: mistakes that somebody could make, by file.
+"""The mutations that `make mutants` tries: mistakes that somebody could make, by file.
 
-Each is a text that the file has exactly once and what it is changed into; with "" it is dropped.
-Mutations that change nothing that anybody could see have no place here.
+Each is a text that occurs exactly once in the file, and its replacement; "" deletes it. Mutations
+without a visible effect have no place here.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Mutation:
     new: str
 
     def made_in(self, text: str) -> str:
-        """The file's text with the change. Raises ValueError if it does not fit."""
+        """The file's text with the change. Raises ValueError unless `old` occurs once."""
         if text.count(self.old) != 1 or self.old == self.new:
-            raise ValueError(f"{self}: the old text is there {text.count(self.old)} times")
+            raise ValueError(f"{self}: the old text occurs {text.count(self.old)} times")
         return text.replace(self.old, self.new)
 
     def __str__(self) -> str:
@@ -31,25 +31,25 @@ class Mutation:
         return f"{self.file}: {old} -> {new or 'nothing'}"
 
 
-REFUSED = "tests/pipeline/test_s3_faults.py::test_what_trying_again_does_not_help"
+REFUSED = "tests/pipeline/test_s3_faults.py::test_a_refusal_is_not_tried_again"
 DAMAGED = "tests/pipeline/test_s3_faults.py::test_a_damaged_gzip_is_named"
 FIT = "tests/pipeline/test_loader.py::test_a_value_that_does_not_fit"
-TOLD = "tests/pipeline/test_loader.py::test_a_file_without_json_is_told"
+NO_JSON = "tests/pipeline/test_loader.py::test_a_file_without_json_is_reported"
 CORRECTED = "tests/pipeline/test_star.py::test_a_corrected_event_replaces_the_first[local]"
-NO_PLAY = "tests/pipeline/test_star.py::test_a_play_that_is_none_any_more[local]"
+NO_PLAY = "tests/pipeline/test_star.py::test_an_event_that_is_no_longer_a_play[local]"
 LATE_HOURS = "tests/pipeline/test_star.py::test_time_grows_at_both_ends[local]"
-OLDER_CATALOGUE = (
-    "tests/pipeline/test_star.py::test_a_build_with_an_older_catalog_is_put_right[local]"
+OLDER_CATALOG = (
+    "tests/pipeline/test_star.py::test_a_build_with_an_older_catalog_is_corrected[local]"
 )
 LATE_SONG = "tests/pipeline/test_star.py::test_a_late_song_takes_over_its_plays[local]"
 LATE_EVENTS = (
     "tests/pipeline/test_star.py::test_late_events_split_a_level_and_lengthen_a_session[local]"
 )
-# The tests that tell where unit tests do not, which override some macros and see the queries of
-# models alone.
+# Tests for what unit tests cannot notice: they override some macros, and run only the queries of
+# models.
 MORE_TESTS = {
     "models/intermediate/int_heard_songs.sql": [CORRECTED],
-    "models/intermediate/int_song_matches.sql": [LATE_SONG, OLDER_CATALOGUE],
+    "models/intermediate/int_song_matches.sql": [LATE_SONG, OLDER_CATALOG],
     "models/marts/dim_time.sql": [NO_PLAY],
     "models/marts/fct_sessions.sql": [LATE_EVENTS],
     "models/marts/fct_songplays.sql": [CORRECTED, LATE_SONG, NO_PLAY],
@@ -57,11 +57,11 @@ MORE_TESTS = {
     "macros/incremental/delete_former_plays.sql": [NO_PLAY],
     "macros/incremental/delete_hours_without_plays.sql": [NO_PLAY],
     "macros/incremental/get_incremental_bounded_delete_insert_sql.sql": [LATE_EVENTS],
-    "macros/incremental/has_newer.sql": [LATE_SONG, OLDER_CATALOGUE],
+    "macros/incremental/has_newer.sql": [LATE_SONG, OLDER_CATALOG],
     "macros/incremental/play_hours.sql": [NO_PLAY, LATE_HOURS],
     "macros/incremental/smallest.sql": [LATE_EVENTS],
     "loader/reading.py": ["tests/test_loader/test_rows.py", DAMAGED],
-    "loader/rows.py": [FIT, TOLD],
+    "loader/rows.py": [FIT, NO_JSON],
     "loader/s3.py": ["tests/test_loader/test_reading.py", REFUSED],
 }
 

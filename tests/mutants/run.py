@@ -1,10 +1,10 @@
-"""Makes each mutation of mutations.py in a copy of the project and asks whether a test notices.
+"""Tries each mutation of mutations.py in a copy of the project, and checks that a test fails.
 
     python -m tests.mutants.run [TEXT...]
 
-A TEXT takes the mutations of the files whose path has it. Of a model or a macro dbt's unit tests
-are run, on DuckDB, of the loader its own; where these cannot tell, some tests of the pipeline.
-Exits with 1 if a mutation survives, and raises if one cannot be tried.
+With TEXT, only mutations of files whose path contains it. For a model or a macro, dbt's unit tests
+run on DuckDB; for the loader, its own tests; where these cannot notice, some pipeline tests. Exits
+with 1 if a mutation survives, and raises if one cannot be tried.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .mutations import MORE_TESTS, MUTATIONS, ROOT, Mutation
 
 LEFT_OUT = (".*", "target", "logs", "__pycache__", "*.duckdb*", "benchmarks")
 LOADER_TESTS = "tests/test_loader"
-MOST_BYTES = 8 * 1024**3  # of memory, in case that a mutation takes ever more
+MOST_BYTES = 8 * 1024**3  # of memory, for a mutation that never stops allocating
 ENDLESS_SECONDS = 180  # ten times what the tests of a file take
 UNNOTICED = ""
 
@@ -35,12 +35,12 @@ worker: Worker
 
 @dataclass
 class Worker:
-    """A process of its own, with a copy of the project."""
+    """A process with its own copy of the project."""
 
     folder: Path
 
     def try_out(self, mutation: Mutation) -> tuple[str, float]:
-        """The test that notices a mutation, or UNNOTICED; and the seconds that it took."""
+        """The test that notices a mutation, or UNNOTICED; and the seconds it took."""
         began, path = time.monotonic(), self.folder / mutation.file
         unchanged = path.read_text(encoding="utf-8")
         path.write_text(mutation.made_in(unchanged), encoding="utf-8")
@@ -52,7 +52,7 @@ class Worker:
             path.write_text(unchanged, encoding="utf-8")
 
     def noticed_by(self, file: str) -> str:
-        """The first test of a file that fails."""
+        """The first failing test of a file."""
         more = MORE_TESTS.get(file, [])
         if file.startswith("loader/"):
             own = f"{LOADER_TESTS}/test_{Path(file).stem}.py"
@@ -64,7 +64,7 @@ class Worker:
         return self.failing_pytest(*more) if more else UNNOTICED
 
     def failing_unit_test(self, *models: str) -> str:
-        """The name of a unit test that fails, of some models or of all."""
+        """The name of a failing unit test, of some models or of all."""
         from dbt.cli.main import dbtRunner
 
         selected = ",".join([*models, "test_type:unit"])
@@ -77,7 +77,7 @@ class Worker:
         return next((r.node.name for r in run.result.results if r.status == "fail"), UNNOTICED)
 
     def failing_pytest(self, *tests: str) -> str:
-        """The first test of pytest that fails."""
+        """The first failing test of pytest."""
         command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "--tb=no", "-rf"]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DBT_")}
         try:
@@ -112,7 +112,7 @@ def try_out(mutation: Mutation) -> tuple[str, float]:
 
 
 def without_mutation() -> str:
-    """What fails of the tests that notice mutations without one."""
+    """A test that fails without any mutation."""
     more = dict.fromkeys(test for tests in MORE_TESTS.values() for test in tests)
     return (
         worker.failing_unit_test()
@@ -122,7 +122,7 @@ def without_mutation() -> str:
 
 
 def make_original(folder: Path) -> None:
-    """A copy of the project in which the sample is loaded and built."""
+    """Makes a copy of the project and loads and builds the sample in it."""
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
     shutil.copy(ROOT / "profiles.yml.example", folder / "profiles.yml")
     dbt = str(Path(sys.executable).with_name("dbt"))

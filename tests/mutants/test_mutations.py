@@ -1,4 +1,4 @@
-"""The list of mutations does not rot: each can still be made."""
+"""The list of mutations is up to date: each can still be made."""
 
 from __future__ import annotations
 

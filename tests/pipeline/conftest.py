@@ -1,4 +1,4 @@
-"""A temporary copy of the project to run its real commands in."""
+"""Temporary copies of the project, to run its real commands in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import redshift_connector
 from tests.fake_redshift import BUCKET, FakeRedshift, fixtures
 
 from .session import Session
-from .warm import Command, Run, Runner, show_frames_alone
+from .warm import Command, PlainRunner, Run, Runner, show_frames_alone
 
 ROOT = Path(__file__).parents[2]
 PARTS = (
@@ -44,8 +45,8 @@ MARTS = {
     "dim_locations": "location",
     "dim_user_agents": "user_agent",
 }
-NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")  # the same whatever the input is
-# What `dbt build` does but for tests. `dbt run` would leave out the seeds.
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")  # they do not depend on the input
+# `dbt build` without tests. `dbt run` would leave out the seeds.
 RUN = ("build", "--resource-type", "seed", "--resource-type", "model")
 BOOKKEEPING = {"loaded_at", "matched_at", "match_key"}
 
@@ -59,7 +60,7 @@ class Project:
 
     folder: Path
     runner: Runner
-    session: Session
+    session: Session | None  # none with --plain
     environment: dict[str, str] = field(default_factory=dict)
     target = "local"
 
@@ -83,19 +84,20 @@ class Project:
         return self.folder / "input" / "song_data"
 
     def write_events(self, name: str, *events: dict) -> Path:
-        """A file of events, JSON lines."""
+        """Writes a file of events as JSON lines."""
         return write_objects(self.events / name, events)
 
     def write_songs(self, name: str, *songs: dict) -> Path:
-        """A file of songs, JSON lines."""
+        """Writes a file of songs as JSON lines."""
         return write_objects(self.songs / name, songs)
 
     def run(self, *command: str, cwd: Path | None = None, **environment: str) -> Run:
-        """Runs `dbt ...` or `load_staging.py ...` in the project's folder; never raises. `dbt run`
-        makes the seeds as well."""
+        """Runs `dbt ...` or `load_staging.py ...` in the project's folder, whatever its exit code.
+        `dbt run` includes the seeds."""
         request = self._request(command, cwd, environment)
-        if self.session.takes(*request) and is_as_copied(self.folder):
-            return self.session.run(request[0])
+        session = self.session
+        if session and session.takes(*request) and is_as_copied(self.folder):
+            return session.run(request[0])
         return self.runner.start(*request).wait()
 
     def start(
@@ -105,8 +107,7 @@ class Project:
         file_size: int | None = None,
         **environment: str,
     ) -> Command:
-        """Starts a command, as `run` does, if so with a limit to the size of the files that it
-        writes."""
+        """Starts a command as `run` does; `file_size` limits the files that it writes, in bytes."""
         return self.runner.start(*self._request(command, cwd, environment), file_size)
 
     def _request(
@@ -120,29 +121,29 @@ class Project:
         return list(command), cwd or self.folder, environment
 
     def load(self, *arguments: str, fails: bool = False, **environment: str) -> Run:
-        """Runs load_staging.py and expects it to succeed, or to fail as it should."""
+        """Runs load_staging.py, which must succeed, or fail without a traceback if `fails`."""
         run = self.run("load_staging.py", "--target", self.target, *arguments, **environment)
         assert (run.code != 0) == fails, run.text
         assert "Traceback" not in run.text, run.text
         return run
 
     def dbt(self, *arguments: str) -> Run:
-        """Runs dbt, with warnings as errors, and expects it to succeed."""
+        """Runs dbt with warnings as errors; it must succeed."""
         options = ["--warn-error", "--no-use-colors"]
         run = self.run("dbt", *options, *arguments, "--target", self.target)
         assert run.code == 0, run.text
         return run
 
     def artifact(self, name: str) -> dict:
-        """What dbt wrote into an artifact; with_artifacts comes first."""
+        """The content of one of dbt's artifacts; call with_artifacts first."""
         return json.loads((self.folder / "target" / name).read_text())
 
     def with_artifacts(self) -> None:
-        """Has dbt write its artifacts from now on."""
+        """Makes dbt write its artifacts from now on."""
         self.environment["DBT_WRITE_JSON"] = "true"
 
     def with_log(self) -> Path:
-        """Has dbt write its log from now on."""
+        """Makes dbt write its log from now on."""
         self.environment["DBT_LOG_LEVEL_FILE"] = "debug"
         return self.folder / "logs" / "dbt.log"
 
@@ -152,17 +153,17 @@ class Project:
         return rows
 
     def query_all(self, queries: list[str]) -> list[list[tuple]]:
-        """The rows of each of some queries, in one connection."""
+        """The rows of each query, over one connection."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return [connection.execute(sql).fetchall() for sql in queries]
 
     def execute(self, sql: str) -> None:
-        """Runs a statement that has no rows."""
+        """Runs a statement that returns no rows."""
         with duckdb.connect(str(self.database)) as connection:
             connection.execute(sql)
 
     def rows(self, columns: dict[str, list[str]]) -> dict[str, list[tuple]]:
-        """The rows of marts by their keys, with some columns of each."""
+        """The rows of some marts, ordered by key, with the given columns of each."""
         queries = [
             f"select {', '.join(names)} from {table} order by {MARTS[table]}"
             for table, names in columns.items()
@@ -170,7 +171,7 @@ class Project:
         return dict(zip(columns, self.query_all(queries), strict=True))
 
     def marts(self) -> dict[str, list[tuple]]:
-        """All marts with all columns but bookkeeping."""
+        """The rows of all marts without the bookkeeping columns."""
         columns: dict[str, list[str]] = {table: [] for table in MARTS}
         for table, name in self.query(
             "select table_name, column_name from information_schema.columns"
@@ -197,7 +198,7 @@ class RedshiftProject(Project):
         return super().load(*arguments, fails=fails, **environment)
 
     def upload(self) -> None:
-        """Makes S3 hold what the input's folders hold."""
+        """Makes S3 hold exactly the files of the input's folders."""
         s3, folder = self.cluster.s3, self.folder / "input"
         present = {path.relative_to(folder).as_posix(): path for path in input_files(folder)}
         tags = {
@@ -237,18 +238,15 @@ def write_objects(path: Path, objects: tuple[dict, ...]) -> Path:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without what would lead the project elsewhere.
-
-    dbt's artifacts and its log, which it takes a third of a run to write, are only for those
-    who ask.
-    """
-    led = ("DBT_", "AWS_", "PYTEST_CURRENT_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(led)}
+    """The environment without variables that configure dbt or S3. Artifacts and the log are off:
+    writing them takes a third of a run."""
+    dropped = ("DBT_", "AWS_", "PYTEST_CURRENT_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | {"DBT_WRITE_JSON": "false", "DBT_LOG_LEVEL_FILE": "none"}
 
 
 def input_files(folder: Path) -> list[Path]:
-    """The files under a folder that are data: all but hidden ones."""
+    """The data files under a folder: all but hidden ones."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -258,7 +256,7 @@ def input_files(folder: Path) -> list[Path]:
 
 
 def copy_project(folder: Path) -> None:
-    """Makes a folder a fresh copy of the project, but for what dbt remembers of parsing it."""
+    """Makes a folder a fresh copy of the project; dbt's saved manifest stays in target/."""
     for left in folder.glob("*"):
         if left.is_dir() and left.name != "target":
             shutil.rmtree(left)
@@ -266,7 +264,7 @@ def copy_project(folder: Path) -> None:
             left.unlink()
     for part in PARTS:
         if (ROOT / part).is_dir():
-            # With new times: dbt takes a YAML file of the time it first saw for unchanged.
+            # With new times: dbt takes a YAML file with the time of the saved one for unchanged.
             shutil.copytree(ROOT / part, folder / part, copy_function=shutil.copyfile)
         elif (ROOT / part).exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -275,16 +273,21 @@ def copy_project(folder: Path) -> None:
 
 
 def is_as_copied(folder: Path) -> bool:
-    """Whether a test has changed nothing of a copy of the project but its input."""
-    profiles = (ROOT / "profiles.yml.example").read_bytes()
+    """Whether a test has changed nothing in its copy of the project but the input."""
+    original = original_files()
     return (
-        project_files(folder) == project_files(ROOT)
-        and (folder / "profiles.yml").read_bytes() == profiles
+        project_files(folder) == original
+        and (folder / "profiles.yml").read_bytes() == original["profiles.yml.example"]
     )
 
 
+@cache
+def original_files() -> dict[str, bytes]:
+    return project_files(ROOT)
+
+
 def project_files(folder: Path) -> dict[str, bytes]:
-    """The contents of the files that make the project, by their path."""
+    """The contents of the project's files, by path."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for part in PARTS
@@ -294,7 +297,7 @@ def project_files(folder: Path) -> dict[str, bytes]:
 
 
 def table_at_the_end(output: str) -> dict[str, list[str]]:
-    """The figures of the table that a load ends with, by source table."""
+    """The figures of the table that a load prints at its end, by source table."""
     lines = [line.split() for line in output.splitlines()]
     heading = ["source", "table", "found", "loaded", "rows", "rejected", "bytes", "seconds"]
     assert heading in lines, output
@@ -302,21 +305,27 @@ def table_at_the_end(output: str) -> dict[str, list[str]]:
 
 
 def soak_factor() -> int:
-    """What tests marked `soak` multiply their trials by: 1, but for `make soak`."""
+    """The factor by which tests marked `soak` multiply their trials: 1 except in `make soak`."""
     return int(os.environ.get("SPARKIFY_SOAK", "1"))
 
 
 @pytest.fixture(scope="session")
-def runner() -> Iterator[Runner]:
-    """What runs the project's commands, one for each worker."""
-    runner = Runner()
+def is_plain(request: pytest.FixtureRequest) -> bool:
+    """Whether commands run without the shortcuts of warm.py and session.py."""
+    return request.config.getoption("--plain")
+
+
+@pytest.fixture(scope="session")
+def runner(is_plain: bool) -> Iterator[Runner]:
+    """Runs the project's commands; one for each worker."""
+    runner = PlainRunner() if is_plain else Runner()
     yield runner
     runner.close()
 
 
 @pytest.fixture(scope="session")
 def sessions() -> Iterator[dict[tuple, Session]]:
-    """The sessions of each worker, by the folder and the environment of their projects."""
+    """The sessions of a worker, by the folder and the environment of their projects."""
     sessions: dict[tuple, Session] = {}
     yield sessions
     for session in sessions.values():
@@ -328,7 +337,7 @@ cluster = fixtures.redshift_cluster
 
 @pytest.fixture(params=["local", "redshift"])
 def engine(request: pytest.FixtureRequest) -> str:
-    """The target; tests that ask for it, or for `project`, run on both."""
+    """The target. Tests that use it, or `project`, run on both engines."""
     return request.param
 
 
@@ -338,13 +347,14 @@ def new_project(
     request: pytest.FixtureRequest,
     runner: Runner,
     sessions: dict[tuple, Session],
+    is_plain: bool,
 ) -> Iterator[Callable[..., Project]]:
-    """Makes copies of the project: an engine, a folder whose input it gets, if any, and variables
-    of its environment."""
+    """Makes a copy of the project for an engine, with the input of a folder, if any, and further
+    environment variables."""
     clusters = []
 
     def make(engine: str, source: Path | None = None, **variables: str) -> Project:
-        # The same folder for each test: dbt need not parse it all again.
+        # The same folder for each test, so that dbt parses only what has changed.
         folder = tmp_path_factory.getbasetemp() / f"project_on_{engine}"
         copy_project(folder)
         if engine == "redshift":
@@ -361,8 +371,9 @@ def new_project(
             }
         environment |= variables
         whole = clean_environment() | environment
-        key = (folder, *sorted(whole.items()))
-        session = sessions.setdefault(key, Session(runner, folder, whole, engine))
+        key, session = (folder, *sorted(whole.items())), None
+        if not is_plain:
+            session = sessions.setdefault(key, Session(runner, folder, whole, engine))
         if engine == "redshift":
             project: Project = RedshiftProject(folder, runner, session, environment, cluster)
         else:
@@ -378,7 +389,7 @@ def new_project(
 
 
 def clear(cluster: FakeRedshift) -> None:
-    """Drops what a test left on the stand-in."""
+    """Removes what a test left on the stand-in."""
     cluster.faults.clear()
     with cluster.admin() as connection:
         connection.execute(
@@ -436,7 +447,7 @@ def redshift_project(new_project: Callable[..., Project]) -> RedshiftProject:
 
 @pytest.fixture(params=["sample", "real"])
 def data(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A folder with log_data and song_data: the sample's, and a real one's if there is one."""
+    """A folder with log_data and song_data: the sample, and SPARKIFY_REAL_DATA if it is set."""
     if request.param == "sample":
         yield ROOT / "sample_data"
     elif "SPARKIFY_REAL_DATA" in os.environ:
@@ -446,7 +457,7 @@ def data(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 def event(item: int, **changes: Any) -> dict:
-    """An event, as the logs have them: a play of user 7 of song 1."""
+    """An event as in the logs: user 7 plays song 1."""
     return {
         "artist": "Artist 1",
         "auth": "Logged In",
@@ -471,7 +482,7 @@ def event(item: int, **changes: Any) -> dict:
 
 
 def song(number: int, **changes: Any) -> dict:
-    """A song, as the catalog has them."""
+    """A song as in the catalog."""
     return {
         "num_songs": 1,
         "artist_id": f"AR{number:016}",

@@ -1,7 +1,7 @@
 """What the analyses must answer, computed a second time in plain Python.
 
-From the rows that expected_star and expected_marts make of the JSON files: no SQL is involved.
-Each function is named as the file in analyses/ whose rows it gives, in their order.
+The input is the rows that expected_star and expected_marts compute from the JSON files: no SQL is
+involved. Each function has the name of a file in analyses/ and returns its rows in their order.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class Star:
         return len({play["user_id"] for play in plays})
 
     def days_ago(self, days: int) -> datetime:
-        """The midnight that began the day so many days before the last play's."""
+        """The midnight that begins the day this many days before the last play's."""
         return datetime.combine(self.last_day, datetime.min.time()) - days * DAY
 
     def upgrades_and_downgrades(self) -> list[tuple[Row, Row]]:
-        """The periods before and after each change of a level, in order of user and time."""
+        """The periods before and after each change of level, by user and time."""
         periods = sorted(self.user_levels, key=lambda row: (row["user_id"], row["valid_from"]))
         return [
             (before, after)
@@ -79,7 +79,7 @@ def by(key: Callable[[Row], Any], rows: Iterable[Row]) -> dict[Any, list[Row]]:
 def first_of_each(
     key: Callable[[Row], Any], item: str, rows: Iterable[Row], number: int
 ) -> list[tuple[Any, int, str, int]]:
-    """The items with most rows in each group, then the smallest: group, rank, item, count."""
+    """The items with the most rows in each group, ties by item: group, rank, item, count."""
     return [
         (group, rank, ranked, count)
         for group, members in sorted(by(key, rows).items())

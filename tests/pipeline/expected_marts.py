@@ -1,15 +1,15 @@
 """What the marts around the star must hold, computed a second time in plain Python.
 
-As expected_star, it shares nothing with the project's SQL and seeds: the regions of the states
-and the ways to read a user agent are written down here once more.
+Like expected_star, it shares nothing with the project's SQL and seeds: the regions of the states
+and the patterns of user agents are written down here once more.
 
 The rules, in short:
 
-- A session is one user's: from the first to the last event, on whatever page.
-- A user has a level from the moment of the event that first shows it until that of the event
-  that first shows another. Of events at one moment the last by session and item tells.
-- A location is a metro area and states, of which the first tells the region.
-- What a user agent does not tell is null.
+- A session belongs to one user, from the first to the last event, on any page.
+- A user has a level from the event that first shows it until the event that first shows another.
+  Of events at the same moment the last by session and item counts.
+- A location is a metro area and its states; the first state determines the region.
+- What a user agent does not reveal is null.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ DIVISIONS = {
 CENSUS = {state: place for place, states in DIVISIONS.items() for state in states.split()}
 METRO_AREA = re.compile(r" *([^,]+), (([A-Z]{2})(-[A-Z]{2})*) *")
 
-# The first that matches tells; the group is the version.
+# The first match counts; its group is the version.
 BROWSERS = (
     (r"Edge?/([^ ;)]+)", "Edge"),
     (r"OPR/([^ ;)]+)", "Opera"),
@@ -73,7 +73,7 @@ TABLET = re.compile(r"iPad|Tablet|Android(?!.*Mobile)")
 
 
 def expected_marts(loads: list[Load]) -> dict[str, list[Row]]:
-    """The marts around the star that these loads, in order of time, must end in, by key."""
+    """The marts around the star after these loads, given in order of time: rows sorted by key."""
     events = one_per_event(read_events(loads))
     return {
         "fct_sessions": sorted_by("user_session_id", fct_sessions(events)),
@@ -84,7 +84,7 @@ def expected_marts(loads: list[Load]) -> dict[str, list[Row]]:
 
 
 def texts(loads: list[Load], name: str) -> set[str]:
-    """What all events, those of nobody too, say under a name; a pair of quotes is dropped."""
+    """The values of a key in all events, also of logged-out users, without a pair of quotes."""
     logged = (
         without_quotes(to_text(event.get(name)))
         for load in loads

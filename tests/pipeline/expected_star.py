@@ -1,14 +1,14 @@
 """What the star schema must hold, computed a second time in plain Python.
 
-The tests load some input, build the project, and compare its marts with what this module makes
-of the same files. On purpose it shares nothing with the project's SQL: no query, no macro, no
-list of columns. It follows the written rules alone and has all input in memory at once, so it
+The tests load some input, build the project, and compare its marts with what this module computes
+from the same files. On purpose it shares nothing with the project's SQL: no query, no macro, no
+list of columns. It follows only the written rules and has all input in memory at once, so it
 needs no staging, no increments and no watermarks. Where the two disagree, one of them is wrong.
 
 The rules, in short:
 
 - Text that is empty or only spaces is null; other text is kept exactly as logged.
-- Names compare in lower case and without spaces around them.
+- Names are compared in lower case and without surrounding spaces.
 - Of rows that share a key, the one loaded last wins; of those loaded together, the one whose
   content sorts first, nulls last.
 - A play finds the catalog song of its title and artist name that is nearest in length. A play
@@ -48,7 +48,7 @@ class Load:
 
 @dataclass(slots=True)
 class Event:
-    """What somebody who is logged in did, cleaned."""
+    """An event of a logged-in user, cleaned."""
 
     load: int
     page: str | None
@@ -116,7 +116,7 @@ class Song:
 
 
 def expected_star(loads: list[Load]) -> dict[str, list[Row]]:
-    """The marts that these loads, given in order of time, must end in: rows sorted by key."""
+    """The star after these loads, given in order of time: rows sorted by key."""
     events = one_per_event(read_events(loads))
     plays = plays_among(events)
     catalog = Catalog(one_per_song_id(read_songs(loads)))
@@ -133,8 +133,8 @@ def expected_star(loads: list[Load]) -> dict[str, list[Row]]:
 
 
 def read_objects(path: Path, decoder: json.JSONDecoder | None = None) -> Iterator[dict]:
-    """The JSON objects of a file, however they are laid out: in lines, in several lines each, or
-    in a row with nothing between. A file whose name ends in .gz is unpacked."""
+    """The JSON objects of a file in any layout: one per line, over several lines, or in a row with
+    nothing in between. A file whose name ends in .gz is unpacked."""
     decoder = decoder or json.JSONDecoder()
     content = path.read_bytes()
     text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
@@ -154,13 +154,13 @@ def after_blanks(text: str, position: int) -> int:
 
 
 def read_as_written(path: Path) -> Iterator[dict]:
-    """The same objects, but numbers come as the text that is written in the file: an artist may
-    be called 112, and one called 1.50 is not called 1.5."""
+    """The same objects with numbers as the text in the file: an artist may be called 112, and one
+    called 1.50 is not called 1.5."""
     return read_objects(path, json.JSONDecoder(parse_int=str, parse_float=str))
 
 
 def read_events(loads: list[Load]) -> list[Event]:
-    """The events of people who are logged in; the marts need no others."""
+    """The events of logged-in users; the marts need no others."""
     return [
         to_event(load_number, logged)
         for load_number, load in enumerate(loads)
@@ -222,7 +222,7 @@ def to_song(load_number: int, listed: dict) -> Song:
 
 
 def to_text(value: Any) -> str | None:
-    """Text exactly as logged, or None if there is nothing but spaces in it."""
+    """Text exactly as logged, or None if it is empty or only spaces."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -274,8 +274,8 @@ def without_quotes(user_agent: str | None) -> str | None:
 
 @cache
 def as_compared(name: str) -> str:
-    """lower(trim(both ' ' from name)), one character for one as databases do it: Python's own
-    lower() makes two of the dotted capital I, and a capital sigma depends on its place."""
+    """lower(trim(both ' ' from name)), character by character as databases do it: Python's lower()
+    turns a dotted capital I into two, and a capital sigma depends on its place."""
     trimmed = name.strip(" ")
     if trimmed.isascii():
         return trimmed.lower()
@@ -286,12 +286,12 @@ def as_compared(name: str) -> str:
 
 
 def nulls_last(*values: Any) -> tuple:
-    """A key that sorts by these values in turn, ascending, each with nulls last."""
+    """A sort key: these values in turn, ascending, with nulls last."""
     return tuple((value is None, value) for value in values)
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> dict[Any, list[Item]]:
-    """The items by key; those whose key is null belong to no group."""
+    """The items by key, without those whose key is null."""
     groups: dict[Any, list[Item]] = defaultdict(list)
     for item in items:
         if (group := key(item)) is not None:
@@ -300,7 +300,7 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> dict[Any,
 
 
 def one_per_event(events: Iterable[Event]) -> list[Event]:
-    """An event that is loaded several times counts once: as it was loaded last."""
+    """An event that is loaded several times counts once, as loaded last."""
 
     def preference(event: Event) -> tuple:
         return (
@@ -324,7 +324,7 @@ def one_per_event(events: Iterable[Event]) -> list[Event]:
 
 
 def one_per_song_id(songs: Iterable[Song]) -> list[Song]:
-    """A song that is listed several times counts once: as it was loaded last."""
+    """A song that is listed several times counts once, as loaded last."""
 
     def preference(song: Song) -> tuple:
         return (
@@ -345,7 +345,7 @@ def one_per_song_id(songs: Iterable[Song]) -> list[Song]:
 
 
 def plays_among(events: list[Event]) -> list[Event]:
-    """The events that are plays, with a name for what has none."""
+    """The events that are plays, with a name for unnamed songs and artists."""
     return [
         replace(event, title=event.title or UNKNOWN, artist_name=event.artist_name or UNKNOWN)
         for event in events
@@ -354,7 +354,7 @@ def plays_among(events: list[Event]) -> list[Event]:
 
 
 def latest_event(events: list[Event]) -> Event:
-    """The event that says how a user is now."""
+    """The event that shows the current state of a user."""
     return max(events, key=lambda event: (event.ts, event.session_id, event.item_in_session))
 
 
@@ -362,7 +362,7 @@ def latest_event(events: list[Event]) -> Event:
 
 
 class Catalog:
-    """The songs of the catalog, one per song id, and the ways to find one."""
+    """The songs of the catalog, one per song id, and lookups by key."""
 
     def __init__(self, songs: list[Song]) -> None:
         self.songs = songs
@@ -377,7 +377,7 @@ class Catalog:
         return play.artist_key not in self.by_artist_key
 
     def nearest_song(self, play: Event) -> Song:
-        """Of the songs with the play's title and artist name."""
+        """The one nearest in length, of the songs with the play's title and artist name."""
         return min(
             self.by_song_key[play.song_key],
             key=lambda song: (distance(song.duration, play.length), song.song_id),
@@ -505,14 +505,14 @@ def dim_artists(plays: list[Event], catalog: Catalog) -> Iterator[Row]:
 
 
 def most_frequent_name(songs: list[Song]) -> str:
-    """The spelling that most of an artist's songs carry, then the shortest, then the smallest."""
+    """The spelling that most of an artist's songs have, then the shortest, then the smallest."""
     counts = Counter(song.artist_name for song in songs if song.artist_name is not None)
     return min(counts, key=lambda name: (-counts[name], len(name), name), default=UNKNOWN)
 
 
 def song_that_locates(songs: list[Song]) -> Song:
-    """The song that an artist's location and coordinates come from: one with both before one
-    with a location alone before the others, then the smallest song id."""
+    """The song that gives an artist's location and coordinates: first one with both, then one with
+    only a location, then the smallest song id."""
 
     def preference(song: Song) -> tuple:
         has_location = song.artist_location is not None

@@ -1,4 +1,4 @@
-"""An S3 that misbehaves as it is told: a proxy in front of a moto server."""
+"""An S3 that misbehaves on demand: a proxy in front of a moto server."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ OF_THE_CONNECTION = {"connection", "transfer-encoding"}
 
 
 class MisbehavingS3:
-    """An S3 endpoint at `url`, well-behaved but for what `on` says.
+    """An S3 endpoint at `url` that behaves well except as ordered with `on`.
 
-    client: a boto3 client that goes past the proxy.
-    requests: what was asked of the proxy, as "GET /bucket/key".
+    client: a boto3 client that bypasses the proxy.
+    requests: the requests to the proxy, such as "GET /bucket/key".
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class MisbehavingS3:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which boto3 finds it."""
+        """The environment variables that lead boto3 to it."""
         return {
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -79,17 +79,15 @@ class MisbehavingS3:
             "AWS_ENDPOINT_URL_S3": self.url,
         }
 
-    def on(self, request: str, do: Misbehaviour, times: int = 1_000_000) -> None:
-        """Has the next requests that match a regular expression go wrong, after those that
-        were ordered before.
-
-        The expression is matched with the method and the path, such as "GET /bucket/key".
+    def on(self, request: str, do: Misbehavior, times: int = 1_000_000) -> None:
+        """Makes the next requests that match a regular expression go wrong, once earlier orders are
+        used up. The expression is matched against method and path, such as "GET /bucket/key".
         """
         with self._lock:
             self._orders.append(_Order(re.compile(request), do, times))
 
-    def take(self, request: str) -> Misbehaviour:
-        """What a request is to suffer."""
+    def take(self, request: str) -> Misbehavior:
+        """What shall happen to a request."""
         with self._lock:
             self.requests.append(request)
             for order in self._orders:
@@ -103,20 +101,20 @@ class MisbehavingS3:
         return sum(bool(re.search(request, each)) for each in self.requests)
 
     def behave(self) -> None:
-        """Forgets what was ordered, and what was asked."""
+        """Forgets all orders and requests."""
         with self._lock:
             self._orders.clear()
             self.requests.clear()
 
     def clear(self) -> None:
-        """Behaves again, and forgets all objects."""
+        """Behaves again, and deletes all objects."""
         self.behave()
         for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
             for entry in page.get("Contents", []):
                 self.client.delete_object(Bucket=BUCKET, Key=entry["Key"])
 
 
-# What becomes of a request.
+# What happens to a request.
 
 
 def well(exchange: _Exchange) -> None:
@@ -124,9 +122,9 @@ def well(exchange: _Exchange) -> None:
     exchange.send(*exchange.forward())
 
 
-def answer(status: int, code: str) -> Misbehaviour:
+def answer(status: int, code: str) -> Misbehavior:
     """An error in S3's form."""
-    error = f"<Error><Code>{code}</Code><Message>It is the test that says so.</Message></Error>"
+    error = f"<Error><Code>{code}</Code><Message>An error of the test.</Message></Error>"
 
     def do(exchange: _Exchange) -> None:
         exchange.send(status, {"Content-Type": "application/xml"}, error.encode())
@@ -134,8 +132,8 @@ def answer(status: int, code: str) -> Misbehaviour:
     return do
 
 
-def answer_with(body: bytes) -> Misbehaviour:
-    """An answer that says that all is well."""
+def answer_with(body: bytes) -> Misbehavior:
+    """A successful answer with this body."""
 
     def do(exchange: _Exchange) -> None:
         exchange.send(200, {"Content-Type": "application/xml"}, body)
@@ -143,8 +141,8 @@ def answer_with(body: bytes) -> Misbehaviour:
     return do
 
 
-def cut(size: int, resets: bool = False) -> Misbehaviour:
-    """The right answer, but the connection ends, or is reset, after so many bytes of it."""
+def cut(size: int, resets: bool = False) -> Misbehavior:
+    """The right answer, but the connection is closed or reset after this many bytes."""
 
     def do(exchange: _Exchange) -> None:
         status, headers, body = exchange.forward()
@@ -154,8 +152,8 @@ def cut(size: int, resets: bool = False) -> Misbehaviour:
     return do
 
 
-def after(change: Callable[[], Any]) -> Misbehaviour:
-    """The right answer, once something has been changed."""
+def after(change: Callable[[], Any]) -> Misbehavior:
+    """Changes something, then gives the right answer."""
 
     def do(exchange: _Exchange) -> None:
         change()
@@ -164,8 +162,8 @@ def after(change: Callable[[], Any]) -> Misbehaviour:
     return do
 
 
-def before(change: Callable[[], Any]) -> Misbehaviour:
-    """The right answer; something is changed before the client gets it."""
+def before(change: Callable[[], Any]) -> Misbehavior:
+    """Gets the right answer, then changes something before the client has it."""
 
     def do(exchange: _Exchange) -> None:
         answered = exchange.forward()
@@ -176,7 +174,7 @@ def before(change: Callable[[], Any]) -> Misbehaviour:
 
 
 def hang(exchange: _Exchange) -> None:
-    """No answer, until the client goes away."""
+    """No answer until the client gives up."""
     exchange.connection.recv(1)
     exchange.hang_up()
 
@@ -187,7 +185,7 @@ def reset(exchange: _Exchange) -> None:
 
 
 class _Exchange(BaseHTTPRequestHandler):
-    """One request, its answer, and what comes between."""
+    """One request and its answer."""
 
     protocol_version = "HTTP/1.1"
 
@@ -199,7 +197,7 @@ class _Exchange(BaseHTTPRequestHandler):
     do_DELETE = do_GET = do_HEAD = do_POST = do_PUT = serve
 
     def forward(self) -> tuple[int, dict[str, str], bytes]:
-        """What the moto server answers: status, headers and body."""
+        """The answer of the moto server: status, headers and body."""
         upstream = http.client.HTTPConnection(*self.server.s3.upstream)
         upstream.request(self.command, self.path, self.body, dict(self.headers))
         answered = upstream.getresponse()
@@ -230,14 +228,14 @@ class _Exchange(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Prints nothing."""
 
 
-Misbehaviour = Callable[[_Exchange], None]
+Misbehavior = Callable[[_Exchange], None]
 
 
 @dataclass
 class _Order:
     request: re.Pattern
-    do: Misbehaviour
+    do: Misbehavior
     times: int

@@ -1,8 +1,8 @@
-"""Runs commands of a project one after another in one process, which parses the project once.
+"""Runs a project's commands one after another in one process, which parses the project once.
 
-What the tests run to its end goes there, unless the test has changed the project, its environment
-or the target; see Session.takes. What they start, to kill it or beside another, is a process of
-its own.
+Project.run sends commands here unless the test has changed the project, its environment or the
+target; see Session.takes. Commands that a test starts, to kill them or to run two at once, are
+processes of their own.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
-from tests.pipeline.warm import Run, Runner
+from tests.pipeline.warm import Run, Runner, cpu_seconds
 
-# Commands of dbt that do as they would if they parsed the project by themselves, and options that
-# ask for a process of its own.
+# The dbt commands that work with a manifest from outside, and the options that need a process of
+# their own.
 COMMANDS = {"build", "compile", "ls", "run-operation", "test"}
 NOT_TAKEN = {"--vars", "--project-dir", "--profiles-dir", "--state", "--dry-run"}
 
 
 class Session:
-    """The process, as the tests see it; it begins with the first command."""
+    """The process, as seen from the tests. The first command starts it."""
 
     def __init__(
         self, runner: Runner, folder: Path, environment: dict[str, str], target: str
@@ -40,7 +40,7 @@ class Session:
         self.stream: io.TextIOWrapper | None = None
 
     def takes(self, arguments: list[str], cwd: Path, environment: dict[str, str]) -> bool:
-        """Whether it does what a process of its own would, if the project is as it was."""
+        """Whether a command can run here, if the project is unchanged."""
         program, *options = arguments
         targets = [value for option, value in pairwise(options) if option == "--target"]
         return (
@@ -83,19 +83,19 @@ class Session:
 
 
 def serve(address: str, target: str) -> None:
-    """Runs the commands that are asked for, in the current folder."""
+    """Runs the requested commands, in the current folder."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
         stream = connection.makefile("rw")
         sys.path.insert(0, str(Path.cwd()))
-        del sys.modules["__main__"].__file__  # which processes that are started need not import
+        del sys.modules["__main__"].__file__  # so that spawned processes do not import it
         import loader.command
 
         dbt = loader.command.Dbt(Path.cwd(), None, target, "{}")
         loader.command.Dbt = lambda *_: dbt
         gc.freeze()
         for number, line in enumerate(stream):
-            if number % 20 == 19:  # 20 MB each
+            if number % 20 == 19:  # each leaves 20 MB
                 gc.collect()
             answer = run(json.loads(line), loader.command.main, dbt.manifest)
             stream.write(json.dumps(asdict(answer)) + "\n")
@@ -103,12 +103,13 @@ def serve(address: str, target: str) -> None:
 
 
 def run(arguments: list[str], load, manifest) -> Run:
-    """Runs a command, as a process of its own would."""
+    """Runs a command with the result that a process of its own would have."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.adapters.factory import reset_adapters
     from dbt.cli.main import dbtRunner
 
-    code, began, environment = 1, cpu_seconds(), dict(os.environ)
+    code, environment = 1, dict(os.environ)
+    began = cpu_seconds(resource.RUSAGE_SELF)
     with (
         contextlib.redirect_stdout(io.StringIO()) as output,
         contextlib.redirect_stderr(io.StringIO()) as errors,
@@ -123,18 +124,13 @@ def run(arguments: list[str], load, manifest) -> Run:
             code = end.code or 0
         except Exception:
             traceback.print_exc()
-    # What else the end of a process does: other processes may open the database.
+    # As at the end of a process: other processes may now open the database.
     reset_adapters()
     DuckDBConnectionManager.close_all_connections()
     os.environ.clear()
     os.environ.update(environment)
-    return Run(code, output.getvalue(), errors.getvalue(), cpu_seconds() - began)
-
-
-def cpu_seconds() -> float:
-    """What this process has used so far."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    seconds = cpu_seconds(resource.RUSAGE_SELF) - began
+    return Run(code, output.getvalue(), errors.getvalue(), seconds)
 
 
 if __name__ == "__main__":

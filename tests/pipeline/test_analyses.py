@@ -1,4 +1,4 @@
-"""The analyses: each answers its question, on both engines, as plain Python does."""
+"""Each analysis answers its question as plain Python does, on both engines."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .conftest import ROOT, Project, input_files
 from .expected_marts import expected_marts
 from .expected_star import Load, expected_star
 
+QUERYING = ROOT / "docs" / "querying.md"
 ANALYSES = sorted(path.stem for path in (ROOT / "analyses").glob("*.sql"))
 HEADER = re.compile(
     r"-- Question: [^?]+\?\n-- One row per [^.]+\.\n-- Caveats: ([^\n]+\n-- )*[^\n]+\.\n\n"
 )
 
-
-# Those that docs/querying.md gives to start from, in its order.
-QUERIES_TO_START_FROM = (
+# The analyses that docs/querying.md gives to start from, in its order.
+FIRST_QUERIES = (
     "most_played_songs",
     "most_played_songs_of_paid_users_in_the_west",
     "listeners_by_day",
@@ -30,7 +30,7 @@ QUERIES_TO_START_FROM = (
 
 
 def plain(value: Any) -> Any:
-    """A number of any type as the nearest that Python compares with."""
+    """A number of any type as one that compares equal to those close to it."""
     return pytest.approx(float(value)) if isinstance(value, (float, Decimal)) else value
 
 
@@ -63,16 +63,16 @@ def test_analyses_answer_as_expected(
         expected = getattr(expected_answers, name)(star)
         assert expected, name
         assert rows == expected, name
-    queries = re.findall(r"```sql\n(.*?);\n```", (ROOT / "docs" / "querying.md").read_text(), re.DOTALL)
-    for name, query in zip(QUERIES_TO_START_FROM, queries, strict=True):
+    queries = re.findall(r"```sql\n(.*?);\n```", QUERYING.read_text(), re.DOTALL)
+    for name, query in zip(FIRST_QUERIES, queries, strict=True):
         assert answer(project, query) == getattr(expected_answers, name)(star), name
 
 
 @pytest.mark.parametrize("name", ANALYSES)
 def test_an_analysis_opens_with_its_question(name: str) -> None:
-    """Then come the grain of its rows and what to beware of; and docs/querying.md lists it."""
+    """Then come its grain and its caveats. The documentation lists it."""
     assert HEADER.match((ROOT / "analyses" / f"{name}.sql").read_text())
-    assert f"analyses/{name}.sql" in (ROOT / "docs" / "querying.md").read_text()
+    assert f"analyses/{name}.sql" in QUERYING.read_text()
 
 
 def test_there_are_analyses() -> None:

@@ -1,4 +1,4 @@
-"""--max-errors: bad rows are kept aside, up to a number, and nothing else is."""
+"""--max-errors: up to this many bad rows are rejected and kept aside, and nothing else is."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_more_bad_rows_than_allowed_undo_the_load(project: Project) -> None:
     assert len(project.query(EVENTS)) == 5
 
 
-def test_the_number_is_for_all_of_the_run(project: Project) -> None:
+def test_the_limit_is_for_the_whole_run(project: Project) -> None:
     with_bad_rows(project)
     project.write_songs("bad.json", song(3, year="late"))
     run = project.load("--max-errors", "2", fails=True)
@@ -78,11 +78,11 @@ def test_the_number_is_for_all_of_the_run(project: Project) -> None:
 
 
 @pytest.mark.parametrize("name", ["broken.json", "broken.json.gz"])
-def test_lines_that_are_no_json(project: Project, name: str) -> None:
+def test_lines_that_are_not_json(project: Project, name: str) -> None:
     lines = [json.dumps(event(11)), '{"ts": 1, "page" "Home"}', json.dumps(event(13)), '{"ts": 1']
     text = "\n".join(lines).encode()
     (project.events / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
-    # What is spread over several lines is no less JSON for that.
+    # An object may spread over several lines.
     (project.events / "pretty.json").write_text(json.dumps(event(15), indent=2))
     project.load("--max-errors", "2")
     assert project.query(EVENTS) == [(1,), (2,), (3,), (11,), (13,), (15,)]
@@ -93,8 +93,8 @@ def test_lines_that_are_no_json(project: Project, name: str) -> None:
     ]
 
 
-def test_what_is_between_objects(project: Project) -> None:
-    """Each line that is no object is a row; objects on one line are as many as they are."""
+def test_text_between_objects(project: Project) -> None:
+    """Each line that is not an object is a row; a line may hold several objects."""
     project.load()
     lines = ["[1]", '"text"', json.dumps(event(12)), json.dumps(event(13)) + json.dumps(event(14))]
     (project.events / "broken.json").write_text("\n\n".join(lines))
@@ -105,7 +105,7 @@ def test_what_is_between_objects(project: Project) -> None:
 
 
 def test_one_bad_object_on_a_line_of_good_ones(project: Project) -> None:
-    """It alone is rejected, with its text: a line is not a row."""
+    """Only this object is rejected, with its text: a line is not a row."""
     rejected = []
     for number, bad in enumerate(('{"artist": "cut', '{"a": "x" "y"}', "{'ts': 1}")):
         for at in (0, 30, 59):
@@ -120,7 +120,7 @@ def test_one_bad_object_on_a_line_of_good_ones(project: Project) -> None:
     assert sorted(project.query(sql)) == sorted(rejected)
 
 
-# Each counts for as many rows as are lost with it.
+# Each counts as many rows as are lost with it.
 WHOLE_FILES = {
     "an array": json.dumps([event(n) for n in range(20)]),
     "an array, indented": json.dumps([event(n) for n in range(20)], indent=2),
@@ -147,8 +147,8 @@ def test_a_whole_file_is_not_one_bad_row(project: Project) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--max-errors", "1000")], ids=["", "bad rows allowed"])
-def test_a_packed_file_is_no_bad_row(project: Project, options: tuple[str, ...]) -> None:
-    """Whatever its name says, even within another one."""
+def test_a_compressed_file_is_not_a_bad_row(project: Project, options: tuple[str, ...]) -> None:
+    """Whatever its name, even if compressed twice."""
     content = json.dumps(event(11)).encode()
     for name, compressed in (
         ("a.json", lzma.compress(content)),
@@ -166,8 +166,8 @@ def test_a_packed_file_is_no_bad_row(project: Project, options: tuple[str, ...])
         path.unlink()
 
 
-def test_an_object_of_other_keys_is_no_row(project: Project) -> None:
-    """A catalog in one object would be a row of nulls; its keys are named wherever it is."""
+def test_an_object_with_other_keys_is_not_a_row(project: Project) -> None:
+    """A catalog in one object would be a row of nulls. Its keys are named, wherever it is."""
     wrapped = {"songs": [song(3), song(4)]}
     large = "".join(json.dumps(song(100 + n)) + "\n" for n in range(1000)) + json.dumps(wrapped)
     for text, line, keys in (
@@ -196,7 +196,7 @@ def test_rejected_rows_warn_in_every_build(project: Project) -> None:
     selected = ["--select", "assert_no_rows_were_rejected", "--target", project.target]
     run = project.run("dbt", "test", *selected)
     assert "Warning in test assert_no_rows_were_rejected" in run.output
-    # Rows that are gone with their load warn no more.
+    # There is no warning about rejected rows whose load is gone.
     project.write_events("bad.json", event(11))
     project.load("--reload")
     assert project.query(REJECTED) == []
@@ -211,7 +211,7 @@ def test_all_rows_may_be_bad(project: Project) -> None:
 
 
 def test_line_numbers_in_a_large_file(local_project: Project) -> None:
-    """The rows of a file that several threads read are counted in its order."""
+    """Rows are numbered in the order of the file, although several threads read it."""
     items = [event(n, ts="x") if n % 30_000 == 7 else event(n) for n in range(100_000)]
     local_project.write_events("large.json", *items)
     local_project.load("--select", "staging_events", "--max-errors", "4")
@@ -220,7 +220,7 @@ def test_line_numbers_in_a_large_file(local_project: Project) -> None:
 
 
 def test_redshift_gets_good_rows_alone(redshift_project: RedshiftProject) -> None:
-    """The loader tells which rows are bad, so COPY is never allowed to leave any out."""
+    """The loader finds the bad rows, so COPY is never allowed to skip any."""
     project = with_bad_rows(redshift_project)
     project.cluster.statements.clear()
     project.load("--select", "staging_events", "--max-errors", "2")
@@ -231,6 +231,6 @@ def test_redshift_gets_good_rows_alone(redshift_project: RedshiftProject) -> Non
 
 
 @pytest.mark.parametrize("number", ["-1", "100000", "many"])
-def test_a_number_that_is_none(local_project: Project, number: str) -> None:
+def test_an_invalid_limit(local_project: Project, number: str) -> None:
     run = local_project.load("--max-errors", number, fails=True)
     assert "--max-errors" in run.errors

@@ -1,4 +1,4 @@
-"""The benchmarks run, and what they compare is equal."""
+"""The benchmarks run, and both sides make the same star."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def start(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def run(*command: str) -> str:
-    """What a script of the benchmarks prints."""
+    """Runs a script of the benchmarks; returns what it prints."""
     done = start(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def compared(project: Project, limit: Path) -> dict[str, int]:
-    """The rows of each mart, once the limit is run on the project's input, too."""
+    """Builds the project, runs the limit on the same input and compares; rows by mart."""
     project.load()
     project.dbt("run")
     run("limit.py", str(project.folder / "input"), str(limit))
@@ -42,7 +42,7 @@ def compared(project: Project, limit: Path) -> dict[str, int]:
 def test_the_limit_makes_the_same_marts(
     new_project: Callable[..., Project], tmp_path: Path
 ) -> None:
-    """And a row more of any mart is noticed, and a column more."""
+    """And one more row or column is noticed."""
     project, limit = new_project("local"), tmp_path / "limit.duckdb"
     sizes = ("--events", "3000", "--songs", "50", "--days", "3", "--song-files", "2")
     run("generate.py", str(project.folder / "input"), *sizes)
@@ -52,7 +52,7 @@ def test_the_limit_makes_the_same_marts(
     assert all(rows.values())
 
     compare = ("compare.py", str(project.database), str(limit))
-    for mart in reversed(rows):  # the first that differs is told
+    for mart in reversed(rows):  # only the first difference is reported
         project.execute(f"insert into {mart} select * from {mart} limit 1")
         done = start(*compare)
         assert done.returncode == 1
@@ -62,7 +62,7 @@ def test_the_limit_makes_the_same_marts(
 
 
 def test_the_limit_follows_the_rules(new_project: Callable[..., Project], tmp_path: Path) -> None:
-    """On the sample, which has what real input is odd in."""
+    """On the sample, which has the oddities of real input."""
     project = new_project("local", ROOT / "sample_data")
     assert all(compared(project, tmp_path / "limit.duckdb").values())
 

@@ -1,5 +1,5 @@
-"""What breaks while a command runs: the cluster, the connection, the disk, memory. The command
-fails and says why, and the same command goes on once all is well."""
+"""Breakdowns while a command runs: of the cluster, the connection, the disk, memory. The command
+fails and says why, and the same command continues once all is well."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOST = "The connection to the database was lost; what was under way is undone"
 
 
 def until(condition: Callable[[], bool], running: Command) -> None:
-    """Waits for something that happens while a command runs."""
+    """Waits for a condition while a command runs."""
     end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
@@ -37,7 +37,7 @@ def until(condition: Callable[[], bool], running: Command) -> None:
 
 
 def assert_says(run: Run, *said: str) -> None:
-    """A load fails, with a paragraph that says this."""
+    """A load fails with one message that says this."""
     assert run.code == 1
     assert "Traceback" not in run.text
     (message,) = [line for line in run.errors.splitlines() if line.startswith("Error: ")]
@@ -68,12 +68,12 @@ def test_a_cluster_that_restarts_during_a_load(redshift_project: RedshiftProject
 
 
 def test_a_load_whose_connection_is_cut(redshift_project: RedshiftProject) -> None:
-    """At each statement of a batch; the next load goes on."""
+    """At each statement of a batch; the next load continues."""
     project = redshift_project
     with_small_batches(project)
     write_first_days(project)
     for point, statement in (
-        ("before", r"^(?-i:begin)"),  # dbt's own are in upper case
+        ("before", r"^(?-i:begin)"),  # dbt writes its own in upper case
         ("after", r"^lock table"),
         ("after", r'^copy "\w+"."staging_events"'),
         ("before", r'^insert into "\w+"."loads"'),
@@ -89,7 +89,7 @@ def test_a_load_whose_connection_is_cut(redshift_project: RedshiftProject) -> No
 
 
 def test_a_load_that_gets_no_answer(redshift_project: RedshiftProject) -> None:
-    """As when the connection was dropped on the way; keepalive says the same, see profiles.yml."""
+    """As when a network drops the connection; keepalive ends the same way, see profiles.yml."""
     project = redshift_project
     write_first_days(project)
     project.load("--select", "staging_songs")
@@ -108,7 +108,7 @@ def test_a_load_that_gets_no_answer(redshift_project: RedshiftProject) -> None:
 
 
 def test_a_build_whose_connection_is_cut(redshift_project: RedshiftProject) -> None:
-    """At each statement by which a model replaces plays; the next build goes on."""
+    """At each statement with which a model replaces plays; the next build continues."""
     project = redshift_project
     loads = with_more_days(project)
     for point, statement, model in (
@@ -123,7 +123,7 @@ def test_a_build_whose_connection_is_cut(redshift_project: RedshiftProject) -> N
         assert run.code == 1
         assert "Failure in model" in run.output
         assert_consistent(project)
-        project.marts()  # there they are
+        project.marts()  # all of them exist
     project.dbt("run")
     assert_star(project, *loads)
 
@@ -132,7 +132,7 @@ def test_a_build_whose_connection_is_cut(redshift_project: RedshiftProject) -> N
 def test_a_build_cut_at_the_commit_of_its_plays(
     redshift_project: RedshiftProject, point: str
 ) -> None:
-    """Whether they are there or not, the next build makes the rest of it."""
+    """Whether they were committed or not, the next build completes the work."""
     project = redshift_project
     loads = with_more_days(project)
     plays = "select count(*) from fct_songplays where item_in_session >= 50"
@@ -151,7 +151,7 @@ def test_a_build_cut_at_the_commit_of_its_plays(
 
 
 def write_a_large_day(project: Project) -> None:
-    """Events that take some megabytes in a database."""
+    """Writes events that take some megabytes in a database."""
     plays = (event(n, userAgent=os.urandom(150).hex()) for n in range(1000, 11_000))
     project.write_events("2018/11/2018-11-08-events.json", *plays)
 

@@ -1,4 +1,4 @@
-"""Files that changed since they were loaded, and files that are gone."""
+"""Files that changed after they were loaded, and files that are gone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_changed_file_is_reported_and_left_alone(project: Project) -> None:
     assert project.query(EVENTS) == [(1, "free"), (2, "free"), (3, "free"), (8, "free")]
 
 
-def test_reload_takes_the_new_version_in(project: Project) -> None:
+def test_reload_loads_the_new_version(project: Project) -> None:
     project.load()
     project.write_events("a.json", event(8), event(9))
     project.write_events("b.json", event(10))
@@ -39,7 +39,7 @@ def test_reload_takes_the_new_version_in(project: Project) -> None:
         (10, "free"),
         (11, "free"),
     ]
-    # The load that it replaces is gone, others are as they were.
+    # The load that it replaces is gone; the others are unchanged.
     assert project.query(LEDGER) == [(1, 2, 3), (2, 2, 2), (4, 2, 2), (5, 1, 1)]
     assert project.query("select count(*) from sparkify_raw.loaded_files") == [(7,)]
     project.dbt("build", "--full-refresh", *NO_UNIT_TESTS)
@@ -59,7 +59,7 @@ def test_a_dry_run_of_a_reload_changes_nothing(local_project: Project) -> None:
 
 
 def test_a_file_that_cannot_be_reloaded_without_another(project: Project) -> None:
-    """Rows are not told apart by file: those of a file that is gone would be lost."""
+    """Rows do not have their file: those of a file that is gone would be lost."""
     project.load()
     project.write_events("2018/11/2018-11-02-events.json", event(3, level="paid"))
     gone = project.events / "2018/11/2018-11-01-events.json"
@@ -90,7 +90,7 @@ def test_files_that_are_gone_are_reported_by_a_dry_run(project: Project) -> None
 
 
 def test_a_file_that_only_moved_in_the_listing_is_the_same(project: Project) -> None:
-    """Files are known by name, not by their place in the listing."""
+    """Files are identified by name, not by their place in the listing."""
     project.load()
     project.write_events("0.json", event(9))
     run = project.load("--reload")

@@ -1,4 +1,4 @@
-"""A day costs a day: one more day takes no more after two years than after a month."""
+"""A day costs a day: one more day takes no longer after two years than after a month."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ MONTH, TWO_YEARS = 30, 720  # days of history
 EVENTS_A_DAY = 20_000
 FIRST_DAY = 16_000  # days since 1970
 SLOWER_AT_MOST = 1.2
-# CPU time, since other processes hardly disturb it, and the least of several days, in turns. If
-# they were disturbed all the same, more days are tried.
+# CPU time, since other processes hardly affect it, and the least of several days, taken in turns.
+# If it was affected all the same, more days are tried.
 DAYS_AT_LEAST, DAYS_AT_MOST = 2, 12
 
 # Half of the 8,000 songs heard are in the catalog, and so are most of the artists.
 SONGS = [song(n, title=f"Title {n}", artist_name=f"Artist {n % 2000}") for n in range(4_000)]
-# A quarter are plays, the others of nobody: of them the logs say little, and no mart keeps them.
+# A quarter are plays; the others are of logged-out users, of whom no mart has a row.
 EVENTS = f"""
     select
         case when is_play then 'Artist ' || song % 2000 end as artist,
@@ -71,10 +71,10 @@ def log_day(project: Project, day: int) -> None:
 
 
 def with_history(project: Project, days: int) -> Project:
-    """Gives a project so many days, as if each had been loaded in the night after it.
+    """Gives a project this many days, as if each had been loaded in the following night.
 
-    The ledger knows a file for each day, which is smaller than what it stands for: it is listed,
-    and never read.
+    The ledger has a file for each day. Those files are only listed, never read, so they hold one
+    event each.
     """
     for day in range(days):
         project.write_events(f"{day:05}-events.json", event(day))
@@ -112,9 +112,9 @@ def with_history(project: Project, days: int) -> Project:
 
 @pytest.fixture
 def histories(new_project: Callable[..., Project], tmp_path: Path) -> Iterator[dict[int, Project]]:
-    """A project with a month of history and one with two years, by their days."""
+    """A project with a month of history and one with two years, by the number of days."""
     project = new_project("local")
-    project.environment["DBT_DUCKDB_MEMORY"] = "8GB"  # two years are built at once
+    project.environment["DBT_DUCKDB_MEMORY"] = "8GB"  # for building two years at once
     project.write_songs("songs.json", *SONGS)
     project.load("--select", "staging_songs")
     copies = {
@@ -127,12 +127,12 @@ def histories(new_project: Callable[..., Project], tmp_path: Path) -> Iterator[d
 
 
 def run_results(project: Project) -> list[dict]:
-    """What dbt says of each node that it ran last."""
+    """dbt's results of its last run, by node."""
     return project.artifact("run_results.json")["results"]
 
 
 def run_day(project: Project, day: int) -> dict[str, float]:
-    """Loads, builds and tests one more day; the seconds of CPU that it took."""
+    """Loads, builds and tests one more day; returns the CPU seconds of each part."""
     log_day(project, day)
     load = project.load()
     assert table_at_the_end(load.output)["staging_events"][1:3] == ["1", f"{EVENTS_A_DAY:,}"]
@@ -145,7 +145,7 @@ def run_day(project: Project, day: int) -> dict[str, float]:
 
 
 def test_a_day_costs_a_day(histories: dict[int, Project]) -> None:
-    """What makes the marts, and the nightly tests, each by itself."""
+    """Making the marts and the nightly tests are measured separately."""
     least: dict[int, dict[str, float]] = {days: {} for days in histories}
     for number in range(DAYS_AT_MOST):
         for days, project in histories.items():
@@ -158,7 +158,7 @@ def test_a_day_costs_a_day(histories: dict[int, Project]) -> None:
 
 
 def test_a_day_writes_a_days_rows(redshift_project: RedshiftProject) -> None:
-    """Of each table as many after eight days as after one, and deletes only among the new ones."""
+    """Each table gets as many after eight days as after one, and only new ones are deleted."""
     project = redshift_project
     project.with_artifacts()
 
@@ -186,7 +186,7 @@ def test_a_day_writes_a_days_rows(redshift_project: RedshiftProject) -> None:
     assert rows_written() == after_one_day
     assert after_one_day["fct_songplays"] == 5
     assert after_one_day["dim_time"] == 24
-    # Nor is a column rewritten, as dbt does to make one longer.
+    # No column is rewritten either, as dbt does to widen one.
     assert not [each for each in project.cluster.statements if "__dbt_alter" in each.sql]
     for fact in ("fct_songplays", "fct_sessions"):
         (delete,) = [

@@ -1,4 +1,4 @@
-"""run-operation delete_user: afterwards all is as if the user had never been there."""
+"""run-operation delete_user: afterwards all is as if the user had never existed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHERS = {
 
 
 def of_user(item: int, **changes) -> dict:
-    """An event of the user, with a name, a place and a browser that nobody else has."""
+    """An event of the user, with a name, a location and a browser that nobody else has."""
     only = {
         "userId": str(USER),
         "sessionId": 26,
@@ -32,7 +32,7 @@ def of_user(item: int, **changes) -> dict:
     return event(item, **(only | changes))
 
 
-# The first and the last play, a song of their own, and the smallest spelling of another.
+# The first and the last play, a song that nobody else heard, and the smallest spelling of another.
 OF_USER = {
     "2018-11-01.json": [
         of_user(-600, song="Theirs alone", artist="Theirs"),
@@ -48,28 +48,28 @@ OF_USER = {
 
 
 def write(project: Project, *inputs: dict[str, list[dict]]) -> None:
-    """The files of a day each, and a catalog."""
+    """Writes a file for each day, and a catalog."""
     for name in OTHERS:
         project.write_events(name, *[each for files in inputs for each in files[name]])
     project.write_songs("A/A/A/TRAAA1.json", song(1))
 
 
 def delete(project: Project, user_id: object = USER) -> Run:
-    """Runs delete_user; never raises."""
+    """Runs delete_user, whatever its exit code."""
     arguments = json.dumps({"user_id": user_id})
     command = ["dbt", "--no-quiet", "run-operation", "delete_user", "--args", arguments]
     return project.run(*command, "--target", project.target)
 
 
 def deleted(project: Project, user_id: int = USER) -> list[str]:
-    """What a delete_user that succeeds says."""
+    """Runs delete_user, which must succeed; returns what it says."""
     run = delete(project, user_id)
     assert run.code == 0, run.text
     return re.findall(r"  (.* deleted|No rows .*)$", run.output, re.MULTILINE)
 
 
 def raw_rows(project: Project) -> int:
-    """How many raw rows are of the user."""
+    """The number of raw rows of the user."""
     sql = f"select count(*) from sparkify_raw.staging_events where userid = {USER}"
     return project.query(sql)[0][0]
 
@@ -87,7 +87,7 @@ def project(new_project: Callable[..., Project], engine: str) -> Project:
     return project
 
 
-def test_all_is_as_if_the_user_had_never_been(project: Project) -> None:
+def test_all_is_as_if_the_user_had_never_existed(project: Project) -> None:
     write(project, OTHERS)
     project.load()
     project.dbt("run")
@@ -119,7 +119,7 @@ def test_all_is_as_if_the_user_had_never_been(project: Project) -> None:
     for table in ("fct_songplays", "fct_sessions", "dim_users", "dim_user_levels"):
         assert project.query(f"select count(*) from {table} where user_id = {USER}") == [(0,)]
 
-    # The tests of the ledger are among them, and one that warned of the event without a time.
+    # Among them the tests of the ledger, and the one that warned about the impossible timestamp.
     run_tests(project)
     assert project.marts() == without_user
     assert "Nothing new." in project.load().output
@@ -134,8 +134,8 @@ def test_before_the_first_build(project: Project) -> None:
     project.dbt("test", "--select", "assert_ledger_counts_the_raw_rows")
 
 
-def test_what_is_loaded_again_is_back(project: Project) -> None:
-    """New events of the user, and old ones as long as files hold them; not before."""
+def test_a_user_who_is_loaded_again_is_back(project: Project) -> None:
+    """With new events, and after a full refresh with the old ones that files still hold."""
     project.load()
     deleted(project)
     project.load()
@@ -147,14 +147,14 @@ def test_what_is_loaded_again_is_back(project: Project) -> None:
     deleted(project)
     project.load("--full-refresh")
     assert raw_rows(project) == 7
-    # The files without the user, in place of those that had them.
+    # The files again, now without the user.
     write(project, OTHERS)
     project.write_events("2018-11-03.json", event(1000))
     project.load("--reload")
     assert raw_rows(project) == 0
 
 
-def test_a_user_is_known_by_an_integer(local_project: Project) -> None:
+def test_a_user_is_identified_by_an_integer(local_project: Project) -> None:
     project = local_project
     project.load()
     for user_id in ("7 or true", "7", 7.5, True, None, [7]):
@@ -165,7 +165,7 @@ def test_a_user_is_known_by_an_integer(local_project: Project) -> None:
 
 
 def test_values_of_rejected_events_are_gone(local_project: Project) -> None:
-    """It is not known whose they are; where they are in the files still is."""
+    """They may be of any user; the files and lines of rejected rows stay."""
     project = local_project
     project.write_events("bad.json", of_user(5, gender="Erased " * 20))
     project.write_songs("bad.json", song(3, year="late"))
@@ -177,7 +177,7 @@ def test_values_of_rejected_events_are_gone(local_project: Project) -> None:
 
 
 def start_deletion(project: Project) -> Command:
-    """Starts delete_user, beside what else runs."""
+    """Starts delete_user, while other commands run."""
     return start_dbt(
         project, "run-operation", "delete_user", "--args", f"{{user_id: {USER}}}", number=2
     )
@@ -185,7 +185,7 @@ def start_deletion(project: Project) -> Command:
 
 @pytest.fixture
 def shared_project(redshift_project: RedshiftProject) -> RedshiftProject:
-    """A project that is loaded, and then gets a file with the user."""
+    """A project that is built, and then gets a file with the user."""
     redshift_project.load()
     redshift_project.dbt("run", "--select", "+fct_songplays")
     redshift_project.write_events("of_user.json", of_user(1), event(9))
@@ -194,7 +194,7 @@ def shared_project(redshift_project: RedshiftProject) -> RedshiftProject:
 
 
 def test_during_a_load(shared_project: RedshiftProject) -> None:
-    """It waits for what the load adds, which the ledger then counts no more."""
+    """It waits for the load, deletes what that added, and corrects the ledger."""
     project = shared_project
     with held(project.cluster, "sparkify_raw.staging_events"):
         load = start_load(project)
@@ -208,7 +208,7 @@ def test_during_a_load(shared_project: RedshiftProject) -> None:
 
 
 def test_during_a_build(shared_project: RedshiftProject) -> None:
-    """It waits for the model that has read the events, and the next ones find none."""
+    """It waits for the model that has read the events; the next models find none."""
     project = shared_project
     project.load()
     models = ("--select", "+fct_songplays", "fct_sessions", "dim_user_levels", "dim_users")

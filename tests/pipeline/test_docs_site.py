@@ -1,4 +1,4 @@
-"""The documentation as a reader sees it: served, opened and searched in a browser."""
+"""dbt's documentation as a reader sees it: served, opened and searched in a browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .conftest import MARTS, Project
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MODEL = "model.sparkify.fct_songplays"
-# In how many colors the fullest canvas is drawn: one if it is empty.
+# The number of colors in the fullest canvas: one if it is empty.
 DRAWN_COLORS = """
     Math.max(...[...document.querySelectorAll("canvas")].map((canvas) => {
         const area = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
@@ -34,12 +34,12 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """A page of the browser that the machine has."""
+    """A page in the browser of this machine."""
     browsers = [path for name in BROWSERS if (path := shutil.which(name))]
     if not browsers:
         pytest.skip(f"no browser is installed: none of {', '.join(BROWSERS)}")
     with sync_playwright() as playwright:
-        # As root, and in most containers, Chromium runs without its sandbox alone.
+        # As root, and in most containers, Chromium only runs without its sandbox.
         arguments = ["--no-sandbox"]
         browser = playwright.chromium.launch(executable_path=browsers[0], args=arguments)
         yield browser.new_page(viewport={"width": 1280, "height": 900})
@@ -48,7 +48,7 @@ def page() -> Iterator[Page]:
 
 @pytest.fixture
 def site(local_project: Project) -> Iterator[tuple[str, Path]]:
-    """The address of the documentation, as `make docs` writes it, and the file that has all."""
+    """The address of the documentation, as `make docs` writes it, and its static file."""
     local_project.with_artifacts()
     local_project.load()
     local_project.dbt("run")
@@ -64,7 +64,7 @@ def site(local_project: Project) -> Iterator[tuple[str, Path]]:
 
 
 def test_a_reader_finds_the_fact(page: Page, site: tuple[str, Path]) -> None:
-    """What it is, its columns, their tests and its lineage; on the site and in the one file."""
+    """Its description, columns, tests and lineage, on the site and in the static file."""
     page.goto(site[0])
     expect(page.get_by_role("heading", name="Sparkify: what users listen to")).to_be_visible()
     for table in MARTS:

@@ -1,8 +1,8 @@
 """A fault at every kind of statement that the commands send to Redshift, one run for each. No
-run may end in success with work missing, and the next undisturbed one makes up for all of them.
+run may end in success with work missing, and the next run without a fault completes the work.
 
-A statement's kind is what sent it, its first words, and how many like it came before. The kinds
-are found as they come: a run is disturbed at the first one that was not disturbed before.
+A statement's kind is its sender, its first words, and how many like it came before. Kinds are
+found as they come: each run has a fault at the first one that has not had it yet.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .test_star import assert_star
 from .warm import Run
 
 CUT = True  # the connection
-# After these errors dbt-redshift sends the statement again, if `retries` lets it.
+# After these errors dbt-redshift sends the statement again, if `retries` allows it.
 FAULTS = (
     RedshiftError("could not open relation with OID 12345"),
     RedshiftError("could not complete because of conflict with concurrent transaction"),
@@ -41,10 +41,10 @@ Kind = tuple[str, str, int]
 
 
 class Disturber:
-    """Orders a fault in each run, until all kinds of statements had theirs.
+    """Causes one fault in each run, until all kinds of statements have had theirs.
 
-    Usually most of those have one at which the transaction of a model or a seed has something to
-    lose, and a twentieth of the others; to soak, all have each.
+    Usually that is one fault for most kinds at which a model or seed has written and not yet
+    committed, and for a twentieth of the others. In `make soak` each kind has every fault.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Disturber:
         is_done: Callable[[], bool],
         prepare: Callable[[], None] = lambda: None,
     ) -> None:
-        """Runs a command until a run was not disturbed; what ended in success must be done. Before
-        each run there must be something to do, for which `prepare` sees."""
+        """Runs a command until a run had no fault. A run that ends in success must have done its
+        work. `prepare` makes work for each run."""
         while True:
             prepare()
             self.begin()
@@ -80,19 +80,19 @@ class Disturber:
             )
 
     def begin(self) -> None:
-        """Disturbs the run that begins now."""
+        """Prepares the fault of the run that begins now."""
         self.ordered: RedshiftError | bool = False
         self.sender, self.words, self.sent = "start", "", Counter()
         self.has_written = False
         self.project.cluster.faults.decide(self.decide)
 
     def decide(self, sql: str) -> RedshiftError | bool:
-        """The fault for a statement, if it is the first that is to have one."""
+        """The fault for a statement, if it is the first in this run that needs one."""
         node = re.search(r'"node_id": "([^"]+)"', sql)
-        # BEGIN and COMMIT do not tell what sends them.
+        # BEGIN and COMMIT do not name their sender.
         self.sender = self.senders.get(node[1], node[1]) if node else self.sender
         words = first_words(sql)
-        if words != self.words:  # or it is one of a series, as comments on columns are
+        if words != self.words:  # else it is one of a series, such as comments on columns
             self.sent[words] += 1
         self.words = words
         kind = (self.sender, words, self.sent[words])
@@ -110,7 +110,7 @@ class Disturber:
 
 
 def first_words(sql: str) -> str:
-    """The first four words of a statement, without the names of what it is about."""
+    """The first four words of a statement, without the names of relations."""
     sql = re.sub(r"/\*.*?\*/|--[^\n]*", " ", sql, flags=re.DOTALL)
     sql = re.sub(r'(?:"[^"]*?(__dbt_tmp|__dbt_backup)?\d*"\.?)+\w*', r" \1 ", sql)
     return " ".join(re.findall(r"[a-z_]+", sql.lower())[:4])
@@ -122,7 +122,7 @@ def run_command(project: RedshiftProject, *command: str) -> Run:
 
 @pytest.fixture
 def project(new_project: Callable[..., RedshiftProject]) -> RedshiftProject:
-    """A project with some files, whose marts have readers."""
+    """A project with some files and a role that may read its marts."""
     project = new_project("redshift", DBT_READER_ROLE=READERS)
     with project.cluster.admin() as connection:
         connection.execute(f"drop role if exists {READERS}")
@@ -134,7 +134,7 @@ def project(new_project: Callable[..., RedshiftProject]) -> RedshiftProject:
 
 @dataclass
 class Node:
-    """A model or a seed, and what the stand-in has of it."""
+    """A model or a seed, and its relation in the stand-in."""
 
     name: str
     schema: str
@@ -147,7 +147,7 @@ class Node:
             self._execute(f"create table sparkify_saved.{self.name} as select * from {self}")
 
     def reset(self) -> None:
-        """Gives it the rows back that it had when they were saved, or drops it if none were."""
+        """Restores the saved rows, or drops the relation if none were saved."""
         saved = f"sparkify_saved.{self.name}"
         with self.cluster.admin() as connection:
             ((is_saved,),) = connection.execute(f"select to_regclass('{saved}') is not null")
@@ -158,9 +158,9 @@ class Node:
             self._execute(f"drop {kind} if exists {self} cascade")
 
     def state(self) -> tuple:
-        """What a build makes of it: rows, comments, grants, and all keys of the marts."""
+        """What a build makes: rows, comments and grants, and all keys of the marts."""
         with self.cluster.admin() as connection:
-            told = connection.execute(
+            found = connection.execute(
                 "select relacl::text,"
                 " (select count(*) from pg_description where objoid = pg_class.oid)"
                 f" from pg_class where oid = to_regclass('{self}')"
@@ -168,12 +168,12 @@ class Node:
             keys = connection.execute(
                 "select conname from pg_constraint where contype in ('p', 'f') order by 1"
             ).fetchall()
-            rows = [] if told else None
-            if told:
+            rows = [] if found else None
+            if found:
                 rest = "to_jsonb(t) - 'loaded_at' - 'catalog_loaded_at' - 'matched_at'"
                 sql = f"select {rest} from {self} as t"
                 rows = sorted(json.dumps(row) for (row,) in connection.execute(sql))
-        return rows, told, keys
+        return rows, found, keys
 
     def _execute(self, sql: str) -> None:
         with self.cluster.admin() as connection:
@@ -199,7 +199,7 @@ def listed_nodes(project: RedshiftProject) -> dict[str, Node]:
 
 @pytest.mark.soak
 def test_loads(project: RedshiftProject, tried: Callable[..., None]) -> None:
-    """The first load, later ones, a full refresh and the one without Python."""
+    """The first load, a later one, a full refresh, and the reload without Python."""
     numbers = count(100)
 
     def is_loaded() -> bool:
@@ -237,8 +237,8 @@ def test_loads(project: RedshiftProject, tried: Callable[..., None]) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("build", ["first", "later", "full refresh"])
 def test_builds(project: RedshiftProject, build: str, tried: Callable[..., None]) -> None:
-    """One seed or model at a time, as if it alone had still to be built; usually one of each
-    materialization, to soak all."""
+    """Builds one seed or model at a time: usually one of each materialization, in `make soak`
+    all."""
     first = Load(input_files(project.events), input_files(project.songs))
     loads = [first]
     project.load()
@@ -320,7 +320,7 @@ def test_delete_user(project: RedshiftProject, tried: Callable[..., None]) -> No
 def test_retries_are_refused(
     redshift_project: RedshiftProject, given: str, commands: list[tuple[str, ...]]
 ) -> None:
-    """Those of the profile, and those that dbt-redshift has if the profile gives none."""
+    """Both those of the profile and dbt-redshift's default, if the profile has none."""
     project = redshift_project
     project.load()
     path = project.folder / "profiles.yml"

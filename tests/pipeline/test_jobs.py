@@ -1,4 +1,4 @@
-"""The jobs of dbt Cloud and GitHub: well formed, and made of commands that do what they should."""
+"""The jobs of dbt Cloud and GitHub are valid, and their commands do what they should."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORKFLOWS = ROOT / ".github" / "workflows"
 
 
 def cloud_jobs() -> dict[str, dict]:
-    """The jobs of dbt Cloud, their templates filled in."""
+    """The jobs of dbt Cloud, with their templates filled in."""
     numbers = yaml.safe_load((ROOT / "dbt_cloud" / "vars.yml").read_text())
     text = (ROOT / "dbt_cloud" / "jobs.yml").read_text()
     for name, number in numbers.items():
@@ -41,7 +41,7 @@ def test_the_jobs_of_dbt_cloud_are_valid() -> None:
 
 
 def test_the_workflows_are_sound() -> None:
-    """Actions pinned, rights small, no text of others in a script: what zizmor looks for."""
+    """zizmor finds no unpinned action, excessive permission or injected text."""
     zizmor = Path(sys.executable).with_name("zizmor")
     command = [zizmor, "--offline", "--no-progress", "--persona", "pedantic", WORKFLOWS]
     run = subprocess.run(command, capture_output=True, text=True)
@@ -62,7 +62,7 @@ def test_a_workflow_says_what_why_and_when(path: Path) -> None:
 
 
 def test_every_night_is_the_same() -> None:
-    """Whoever starts it runs the same commands, in the same order."""
+    """All schedulers run the same commands in the same order."""
     steps = cloud_jobs()["nightly"]["execute_steps"]
     commands = ["python load_staging.py", *steps]
     assert [each for each in workflow_commands("nightly.yml") if each in commands] == commands
@@ -75,7 +75,7 @@ def test_every_night_is_the_same() -> None:
 
 
 def test_the_credentials_of_the_night_last() -> None:
-    """As long as the job may, which is longer than one answer of Redshift; one hour otherwise."""
+    """For as long as the job may run, which is longer than one statement of Redshift may take."""
     (job,) = yaml.safe_load((WORKFLOWS / "nightly.yml").read_text())["jobs"].values()
     (assumed,) = [step["with"] for step in job["steps"] if "role-to-assume" in step.get("with", {})]
     seconds = job["timeout-minutes"] * 60

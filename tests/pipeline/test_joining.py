@@ -1,4 +1,4 @@
-"""Many small objects of S3 are joined before they are loaded, and nobody can tell."""
+"""Many small objects of S3 are joined before they are loaded, with the same result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ JOINED, ONE_BY_ONE = ("--join-from", "5"), ("--join-from", "0")
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[MisbehavingS3]:
-    """An S3 that DuckDB's objects are in."""
+    """The S3 for DuckDB."""
     with MisbehavingS3() as s3:
         yield s3
 
@@ -54,7 +54,7 @@ class Bucket:
         self.client.put_object(Bucket=self.name, Key=key, Body=content)
 
     def put_days(self) -> None:
-        """Ten files with an event each, as files of all kinds have it."""
+        """Writes ten events in files of all layouts."""
         one, other, *_ = events = [json.dumps(event(item)) for item in range(10)]
         self.put("log_data/0.json", f"{one}\n{other}\n\n")
         self.put("log_data/2.json.gz", events[2])
@@ -83,7 +83,7 @@ class Bucket:
 
 @pytest.fixture
 def bucket(project: Project, request: pytest.FixtureRequest) -> Bucket:
-    """Where the project's events are, on each engine."""
+    """The bucket with the project's events, on each engine."""
     if isinstance(project, RedshiftProject):
         return Bucket(project, project.cluster.s3, REDSHIFT_BUCKET)
     s3: MisbehavingS3 = request.getfixturevalue("endpoint")
@@ -95,7 +95,7 @@ def bucket(project: Project, request: pytest.FixtureRequest) -> Bucket:
     return Bucket(project, s3.client, BUCKET)
 
 
-def test_what_is_joined_is_loaded_as_it_is_one_by_one(bucket: Bucket) -> None:
+def test_joined_objects_are_loaded_as_if_one_by_one(bucket: Bucket) -> None:
     bucket.put_days()
     bucket.load(*JOINED)
     if isinstance(bucket.project, RedshiftProject):
@@ -116,12 +116,12 @@ def test_what_is_joined_is_loaded_as_it_is_one_by_one(bucket: Bucket) -> None:
 
 
 def test_a_few_are_not_joined(bucket: Bucket) -> None:
-    """Nor are larger ones."""
+    """Nor are large ones."""
     bucket.put_days()
     bucket.put("log_data/large.json", json.dumps(event(10)) + " " * 70_000)
     bucket.load("--join-from", "10")
     assert bucket.project.query("select count(*) from sparkify_raw.loads") == [
-        # Redshift's COPY takes either zipped files or others.
+        # One COPY of Redshift takes either gzip files or others.
         (2,) if isinstance(bucket.project, RedshiftProject) else (1,)
     ]
     assert len(bucket.rows()) == 11
@@ -136,7 +136,7 @@ def test_a_few_are_not_joined(bucket: Bucket) -> None:
         pytest.param('{"song": "\\ud83d"}', id="surrogate"),
     ],
 )
-def test_what_is_bad_is_named(bucket: Bucket, bad: dict | str) -> None:
+def test_a_bad_object_is_named(bucket: Bucket, bad: dict | str) -> None:
     bucket.put_days()
     text = bad if isinstance(bad, str) else json.dumps(bad)
     bucket.put("log_data/5.json", json.dumps(event(10)) + "\n" + text)
@@ -148,7 +148,7 @@ def test_what_is_bad_is_named(bucket: Bucket, bad: dict | str) -> None:
     assert bucket.rows() == bucket.files() == []
 
 
-def test_bad_rows_are_kept_with_the_files_that_they_were_in(bucket: Bucket) -> None:
+def test_rejected_rows_keep_the_names_of_their_files(bucket: Bucket) -> None:
     bucket.put_days()
     bucket.put("log_data/5.json", json.dumps(event(10)) + "\n" + json.dumps(event(11, ts="x")))
     bucket.load(*JOINED, "--max-errors", "1")
@@ -163,14 +163,14 @@ IN_PROCESSES = ("FILES_ALONE = 1_000", "FILES_ALONE = 0")
 
 
 def edit(project: Project, path: str, old: str, new: str) -> None:
-    """Changes the project's copy, wherever this stands in a file of it."""
+    """Replaces all occurrences of a text in a file of the project's copy."""
     text = (project.folder / path).read_text()
     assert old in text
     (project.folder / path).write_text(text.replace(old, new))
 
 
 def test_no_object_is_lost_if_cores_outnumber_objects(bucket: Bucket) -> None:
-    """Seven in batches of four and three; each core has a part of its own, unless it has none."""
+    """Seven objects in batches of four and three, for 64 cores."""
     edit(bucket.project, "loader/reading.py", *MANY_CORES)
     edit(bucket.project, "loader/reading.py", *IN_PROCESSES)
     edit(bucket.project, "loader/plan.py", "BATCH_FILES = 100_000", "BATCH_FILES = 4")
@@ -206,7 +206,7 @@ def test_a_text_that_looks_like_two_objects_is_one(bucket: Bucket) -> None:
 
 
 def test_a_row_that_the_engine_loses_refuses_the_batch(project: Project) -> None:
-    """As the loader has read the files to their end when it looked for keys."""
+    """The loader has counted the objects when it read the files to look for keys."""
     engine = "redshift" if isinstance(project, RedshiftProject) else "duckdb"
     path = f"macros/loading/{engine}/load_batch_sql.sql"
     if isinstance(project, RedshiftProject):
@@ -252,7 +252,7 @@ def test_a_folder_that_cannot_be_written_to(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_killed_loads_left_is_removed(
     redshift_project: RedshiftProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once it is old; what is not the loader's stays."""
+    """Once it is old; what is not of the loader stays."""
     for name, value in redshift_project.cluster.environment.items():
         monkeypatch.setenv(name, value)
     s3 = redshift_project.cluster.s3
@@ -295,7 +295,7 @@ def test_redshift_reads_each_joined_object_once(
     cluster: FakeRedshift,
     tried: Callable[[str, int], None],
 ) -> None:
-    """All cases in one COPY, told apart by their number."""
+    """All cases in one COPY, distinguished by a number."""
     s3, entries, expected = cluster.s3, [], []
     for number, (count, joined) in enumerate(
         joined_cases(tmp_path, with_cores, ".json.gz", (1, 8, 64))

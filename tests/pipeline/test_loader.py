@@ -1,4 +1,4 @@
-"""load_staging.py: what it loads, on both engines, and what it says when it cannot."""
+"""load_staging.py: what it loads on both engines, and its messages when it cannot."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_only_what_is_new_is_loaded(project: Project) -> None:
     assert "Nothing new." in run.output
 
 
-def test_the_ledger_tells_what_was_loaded(local_project: Project) -> None:
+def test_the_ledger_lists_what_was_loaded(local_project: Project) -> None:
     path = local_project.write_events("2018/11/2018-11-03-events.json", event(4), event(5))
     local_project.load()
     rows = local_project.query(
@@ -65,7 +65,7 @@ def test_the_ledger_tells_what_was_loaded(local_project: Project) -> None:
             True,
         )
     ]
-    # Each load is later than the one before it.
+    # Each load is later than the one before.
     local_project.write_events("more.json", event(6))
     local_project.load()
     times = local_project.query("select loaded_at from sparkify_raw.loads order by load_id")
@@ -95,7 +95,7 @@ def test_every_layout_of_json_is_read(project: Project) -> None:
 
 
 def test_only_files_under_the_location_are_loaded(local_project: Project) -> None:
-    """Not those of a folder with a similar name, nor hidden ones; any name will do."""
+    """Not those of a folder with a similar name, nor hidden ones; any other name will do."""
     strange = ["it's.json", 'a "quote".json', "50% [1] *?.json", "naïve ♥.json", "back\\slash.json"]
     for number, name in enumerate(strange, start=10):
         local_project.write_events(f"strange/{name}", event(number))
@@ -159,7 +159,7 @@ def test_a_dry_run_prints_the_sql_and_changes_nothing(local_project: Project) ->
     assert local_project.database.read_bytes() == before
     assert "create table" not in run.output
     assert run.output.count("commit;") == 1
-    # It is the very SQL that a load runs.
+    # A load runs exactly this SQL.
     log = local_project.with_log()
     local_project.load()
     insert = re.search(
@@ -168,12 +168,12 @@ def test_a_dry_run_prints_the_sql_and_changes_nothing(local_project: Project) ->
     assert insert and insert[0] in run.output
 
 
-def test_relative_paths_mean_the_project_folder(local_project: Project, tmp_path: Path) -> None:
+def test_relative_paths_start_from_the_project(local_project: Project, tmp_path: Path) -> None:
     script = str(local_project.folder / "load_staging.py")
     run = local_project.run(script, cwd=tmp_path)
     assert run.code == 0, run.text
     assert local_project.query(EVENT_COUNT) == [(3,)]
-    # The same files, named otherwise, are the same files.
+    # Under another name they are still the same files.
     run = local_project.load(DBT_EVENTS_LOCATION=str(local_project.events))
     assert "Nothing new." in run.output
     where = [
@@ -196,7 +196,7 @@ def test_the_raw_schema_is_a_variable(local_project: Project) -> None:
 
 
 def assert_refused(project: Project, *said: str, **environment: str) -> None:
-    """The load fails with one paragraph that says all of this, and leaves nothing behind."""
+    """The load fails with one message that says all of this, and leaves nothing behind."""
     run = project.load("--select", "staging_events", fails=True, **environment)
     (message,) = [line for line in run.errors.splitlines() if line.startswith("Error: ")]
     for part in said:
@@ -224,8 +224,8 @@ def test_a_folder_without_files(local_project: Project) -> None:
     )
 
 
-def test_what_no_file_can_be_read_of_is_noted(local_project: Project) -> None:
-    """It does not end the listing."""
+def test_unreadable_names_are_reported(local_project: Project) -> None:
+    """They do not end the listing."""
     (local_project.events / "broken_link.json").symlink_to("nowhere.json")
     (local_project.events / os.fsdecode(b"caf\xe9.json")).write_text("")
     run = local_project.load("--select", "staging_events")
@@ -239,8 +239,8 @@ def test_what_no_file_can_be_read_of_is_noted(local_project: Project) -> None:
 NAMES = ["2018-11-05", "part-00000", "a.jsonl", "b.ndjson", "C.JSON", "d.log", "e.txt"]
 
 
-def test_names_say_nothing(project: Project) -> None:
-    """Neither what a file holds nor how it is compressed."""
+def test_the_name_of_a_file_does_not_matter(project: Project) -> None:
+    """Neither for its content nor for its compression."""
     compressions = [lambda content: content, gzip.compress]
     if project.target == "redshift":
         compressions.append(bz2.compress)
@@ -258,8 +258,8 @@ def test_names_say_nothing(project: Project) -> None:
     assert "Nothing new." in project.load("--select", "staging_events").output
 
 
-def test_a_pattern_of_names(project: Project) -> None:
-    """Narrows what is data, for one source."""
+def test_a_pattern_of_file_names(project: Project) -> None:
+    """It limits which files of one source are data."""
     (project.events / "notes.txt").write_text("no JSON")
     project.write_songs("more.jsonl", song(3))
     project.load(fails=True)
@@ -280,7 +280,7 @@ def test_bzip2_on_duckdb(local_project: Project) -> None:
 
 
 def test_a_file_is_a_location(local_project: Project) -> None:
-    """And ~ is the user's folder."""
+    """And ~ is the home folder."""
     name = "log_data/2018/11/2018-11-01-events.json"
     local_project.load(HOME=str(local_project.folder / "input"), DBT_EVENTS_LOCATION=f"~/{name}")
     assert local_project.query(EVENT_COUNT) == [(2,)]
@@ -316,16 +316,16 @@ WRONG_TEXTS = {
 }
 
 
-@pytest.mark.parametrize("text", WRONG_TEXTS)
 @pytest.mark.parametrize("number", [1, 1001], ids=["at the beginning", "after what is looked at"])
-def test_what_is_no_row_is_told(project: Project, text: str, number: int) -> None:
-    """Where it is, what is there and why, in the same words on both engines."""
+def test_what_is_not_a_row_is_reported(project: Project, number: int) -> None:
+    """With its place, its text and the reason, in the same words on both engines."""
     before = "".join(json.dumps(event(n)) + "\n" for n in range(number - 1))
-    (project.events / "wrong file.json").write_text(before + text)
-    run = project.load("--select", "staging_events", fails=True)
-    assert f"/log_data/wrong file.json, line {number}" in run.errors
-    assert WRONG_TEXTS[text] in run.errors
-    assert project.query(EVENT_COUNT) == [(0,)]
+    for text, reason in WRONG_TEXTS.items():
+        (project.events / "wrong file.json").write_text(before + text)
+        run = project.load("--select", "staging_events", fails=True)
+        assert f"/log_data/wrong file.json, line {number}" in run.errors, text
+        assert reason in run.errors, text
+        assert project.query(EVENT_COUNT) == [(0,)], text
 
 
 ZEROS = bytes(10)
@@ -344,12 +344,12 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("options", [(), ("--max-errors", "1000")], ids=["", "bad rows allowed"])
-@pytest.mark.parametrize("kind", FOREIGN)
-def test_a_file_without_json_is_told(project: Project, kind: str, options: tuple[str, ...]) -> None:
-    (project.events / "x.json").write_bytes(FOREIGN[kind])
-    run = project.load("--select", "staging_events", *options, fails=True)
-    assert f"/log_data/x.json holds {kind}, which cannot be read as JSON: " in run.errors
-    assert project.query(EVENT_COUNT) == [(0,)]
+def test_a_file_without_json_is_reported(project: Project, options: tuple[str, ...]) -> None:
+    for kind, content in FOREIGN.items():
+        (project.events / "x.json").write_bytes(content)
+        run = project.load("--select", "staging_events", *options, fails=True)
+        assert f"/log_data/x.json holds {kind}, which cannot be read as JSON: " in run.errors
+        assert project.query(EVENT_COUNT) == [(0,)], kind
 
 
 WRONG_VALUES = {
@@ -361,19 +361,17 @@ WRONG_VALUES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [(key, value) for key, values in WRONG_VALUES.items() for value in values],
-)
-def test_a_value_that_does_not_fit(project: Project, key: str, value: object) -> None:
-    """The same values do not, in the same words, on both engines."""
-    project.write_events("bad file.json", event(9), event(10, **{key: value}))
-    run = project.load("--select", "staging_events", fails=True)
-    assert f"/log_data/bad file.json, line 2, column {key}, value " in run.errors
-    assert re.search(
-        r": (not a (whole )?number|longer than 64 bytes|a text with a NUL)", run.errors
-    )
-    assert project.query(EVENT_COUNT) == [(0,)]
+@pytest.mark.parametrize("key", WRONG_VALUES)
+def test_a_value_that_does_not_fit(project: Project, key: str) -> None:
+    """The same values do not fit on either engine, in the same words."""
+    for value in WRONG_VALUES[key]:
+        project.write_events("bad file.json", event(9), event(10, **{key: value}))
+        run = project.load("--select", "staging_events", fails=True)
+        assert f"/log_data/bad file.json, line 2, column {key}, value " in run.errors, value
+        assert re.search(
+            r": (not a (whole )?number|longer than 64 bytes|a text with a NUL)", run.errors
+        )
+        assert project.query(EVENT_COUNT) == [(0,)], value
 
 
 @pytest.mark.parametrize("key", ["ts", "page"])
@@ -390,7 +388,7 @@ def test_a_key_that_is_missing_or_empty(project: Project, key: str) -> None:
 
 
 def test_numbers_may_be_written_in_any_way(project: Project) -> None:
-    """Whole ones, too, as pandas and others do, and as text."""
+    """Also whole ones with a fraction, as pandas writes them, and as text."""
     ways = (1541121934796, 1541121934796.0, "1541121934796", "1541121934796.0", "1.541121934796E12")
     events = [json.dumps(event(n, userId="77", ts=0)) for n in range(len(ways) + 1)]
     texts = [
@@ -411,7 +409,7 @@ def test_numbers_may_be_written_in_any_way(project: Project) -> None:
     project.dbt("run", "--select", "stg_events", "stg_songs")
 
 
-def test_nothing_of_a_batch_is_loaded_but_earlier_loads_stay(project: Project) -> None:
+def test_a_failed_batch_loads_nothing_and_earlier_loads_stay(project: Project) -> None:
     project.load()
     project.write_events("good.json", event(8))
     bad = project.write_events("z_bad.json", event(9, ts="x"))
@@ -493,7 +491,7 @@ def test_every_variable_is_documented() -> None:
 
 
 def test_the_commands_as_they_are_typed(local_project: Project) -> None:
-    """As processes of their own, which the other tests' commands are forks of one of."""
+    """As processes of their own, as all commands are with --plain."""
     programs = Path(sys.executable).parent
     for command in (f"{programs}/python load_staging.py", f"{programs}/dbt build"):
         done = subprocess.run(

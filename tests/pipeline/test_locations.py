@@ -1,4 +1,4 @@
-"""Where the files are: said wrongly, not at all, or otherwise than before."""
+"""Locations of files: wrong, not set, or different from the load before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SELECT_EVENTS = ("--select", "staging_events")
 
 
 def place(project: Project, folder: str) -> str:
-    """A location beside the input's, by its folder."""
+    """The location of a folder of the input."""
     return f"s3://{BUCKET}/{folder}" if project.target == "redshift" else f"input/{folder}"
 
 
@@ -76,7 +76,7 @@ def test_the_sample_is_loaded_if_no_location_is_set(local_project: Project) -> N
     )
     assert "sample" not in run.errors
     assert table_at_the_end(run.output)["staging_songs"][:2] == ["2", "2"]
-    # What is in the database already is named for what it is.
+    # The sample in the database is not mistaken for files of one's own.
     run = project.load(
         DBT_EVENTS_LOCATION="input/log_data", DBT_SONGS_LOCATION="input/song_data", fails=True
     )
@@ -125,11 +125,11 @@ def test_an_empty_variable_without_a_default_is_refused(redshift_project: Redshi
         assert said in redshift_project.load(fails=True, **{variable: ""}).errors
 
 
-# --- otherwise than before -----------------------------------------------------
+# --- different from before -----------------------------------------------------
 
 
 def test_another_location_stops_the_load(project: Project) -> None:
-    """Unless its rows are to replace the others', or to come beside them, once and for all."""
+    """Unless --full-refresh replaces the old rows or --keep-gone keeps them."""
     project.load()
     there = {"DBT_EVENTS_LOCATION": place(project, "log_data_new/")}
     move(project, "log_data", "log_data_new")
@@ -144,7 +144,7 @@ def test_another_location_stops_the_load(project: Project) -> None:
         for way_out in ("DBT_DUCKDB_PATH", "--full-refresh", "--keep-gone"):
             assert way_out in message
     assert project.query("select count(*) from sparkify_raw.loads") == [(2,)]
-    # The other table may be loaded, and knows nothing of it.
+    # The other table is not affected.
     assert "Nothing new." in project.load("--select", "staging_songs", **there).output
 
     run = project.load("--keep-gone", **there)
@@ -156,8 +156,8 @@ def test_another_location_stops_the_load(project: Project) -> None:
     assert project.query(EVENTS) == [(1,), (2,), (3,), (9,)]
 
 
-def test_part_of_the_location_is_another(project: Project) -> None:
-    """A wider one is not; files beside it, whose names begin alike, are elsewhere."""
+def test_a_narrower_location_is_another(project: Project) -> None:
+    """A wider one is not. Files beside it whose names begin alike are elsewhere."""
     project.write_events("2018/11_old/old.json", event(8))
     project.load()
     narrow = {"DBT_EVENTS_LOCATION": place(project, "log_data/2018/11")}
@@ -169,7 +169,7 @@ def test_part_of_the_location_is_another(project: Project) -> None:
 
 
 def test_a_load_goes_on_where_the_newest_files_are(project: Project) -> None:
-    """As in a database whose location was changed, by whom no --keep-gone was asked for."""
+    """As in a database whose location was changed before --keep-gone existed."""
     project.load()
     for path in sorted(project.events.rglob("*.json")):
         path.unlink()
@@ -188,7 +188,7 @@ def test_a_load_goes_on_where_the_newest_files_are(project: Project) -> None:
 
 
 def test_all_files_are_gone(project: Project) -> None:
-    """The location is the same, and what is there is all new."""
+    """The location is the same, and all files in it are new."""
     project.load()
     move(project, "log_data/2018", "moved")
     project.write_events("new.json", event(9))
@@ -199,10 +199,8 @@ def test_all_files_are_gone(project: Project) -> None:
     assert project.query(EVENTS) == [(1,), (2,), (3,), (9,)]
 
 
-def test_names_of_a_folder_are_told_from_the_project(
-    local_project: Project, tmp_path: Path
-) -> None:
-    """They are relative in the project's folder, which may lie under the location or be it."""
+def test_file_names_are_relative_to_the_project(local_project: Project, tmp_path: Path) -> None:
+    """The project's folder may lie under the location or be it."""
     project = local_project
     outside = tmp_path / "log_data"
     project.load()

@@ -1,4 +1,4 @@
-"""Long work shows that it goes on, and Ctrl-C says what was kept."""
+"""Long work shows its progress, and Ctrl-C says what was kept."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ main()
 
 
 def start(project: Project, seconds: float, stderr: int, *arguments: str) -> subprocess.Popen:
-    """Loads the events, and each batch takes so long."""
+    """Loads the events, with each batch taking this long."""
     if isinstance(project, RedshiftProject):
         project.upload()
     (project.folder / "script.py").write_text(SLOWLY.format(seconds=seconds))
@@ -56,8 +56,8 @@ def start(project: Project, seconds: float, stderr: int, *arguments: str) -> sub
     )
 
 
-def test_lines_tell_that_a_load_goes_on(local_project: Project) -> None:
-    """Where there is no terminal."""
+def test_lines_show_progress(local_project: Project) -> None:
+    """Without a terminal."""
     process = start(local_project, 2, subprocess.PIPE)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -65,7 +65,7 @@ def test_lines_tell_that_a_load_goes_on(local_project: Project) -> None:
     assert "\033" not in errors
 
 
-def test_a_bar_tells_it_on_a_terminal(local_project: Project) -> None:
+def test_a_bar_shows_progress_on_a_terminal(local_project: Project) -> None:
     master, slave = pty.openpty()
     process = start(local_project, 2, slave)
     os.close(slave)
@@ -82,7 +82,7 @@ def test_a_bar_tells_it_on_a_terminal(local_project: Project) -> None:
 
 @pytest.mark.parametrize("group", [True, False], ids=["all processes", "one process"])
 def test_ctrl_c_says_what_was_kept(project: Project, group: bool) -> None:
-    """What was loaded before stays, and the next load goes on."""
+    """What was loaded before stays, and the next load continues."""
     project.load("--select", "staging_events")
     project.write_events("more.json", event(11))
     process = start(project, 30, subprocess.PIPE, "--target", project.target)
@@ -100,7 +100,7 @@ def test_ctrl_c_says_what_was_kept(project: Project, group: bool) -> None:
 
 
 def test_ctrl_c_while_processes_join(project: Project) -> None:
-    """They end at once, and say nothing."""
+    """They end at once and print nothing."""
     for name in range(40):
         text = "".join(json.dumps(event(n)) + "\n" for n in range(2_000))
         (project.events / f"{name}.json").write_text(text + '{"ts": 1}')
@@ -116,8 +116,8 @@ def test_ctrl_c_while_processes_join(project: Project) -> None:
     assert all(line.startswith("joining files: ") for line in lines), errors
 
 
-def test_what_is_shown_of_files(capsys: pytest.CaptureFixture, monkeypatch) -> None:
-    """How many of how many, bytes, the rate and what is left."""
+def test_progress_with_files(capsys: pytest.CaptureFixture, monkeypatch) -> None:
+    """It shows files, bytes, their rates and the time left."""
     monkeypatch.setattr(loader, "LINE_SECONDS", 0.05)
     with progress("joining files", 4_000) as advance:
         advance(1_000, 8_000_000)
@@ -128,7 +128,7 @@ def test_what_is_shown_of_files(capsys: pytest.CaptureFixture, monkeypatch) -> N
     )
 
 
-def test_nothing_is_shown_of_short_work(capsys: pytest.CaptureFixture) -> None:
+def test_short_work_shows_nothing(capsys: pytest.CaptureFixture) -> None:
     with progress("joining files", 4) as advance:
         advance(4, 10)
     assert capsys.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""The nightly data tests: they look at what is new alone, and find what is wrong in it."""
+"""The nightly data tests read only what is new, and find what is wrong in it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ GROWING = {
 }
 
 
-def test_nightly_tests_look_at_what_is_new(local_project: Project) -> None:
-    """Of the tables that grow with history, they read what was loaded since a literal time."""
+def test_nightly_tests_read_only_what_is_new(local_project: Project) -> None:
+    """From tables that grow with history, they read what was loaded since a literal time."""
     project = local_project
     project.load()
     project.dbt("run")
@@ -55,7 +55,7 @@ def test_nightly_tests_look_at_what_is_new(local_project: Project) -> None:
     } <= tests.keys() - nightly
 
 
-# What to do to a sound warehouse, and the one test that finds it.
+# A fault to cause in a sound warehouse, and the one test that finds it.
 NEW_PLAY = "where session_id = 71"
 OLD_PLAY = "where session_id = 70 and item_in_session = 1"
 FAULTS = {
@@ -125,7 +125,7 @@ FAULTS = {
 
 @pytest.fixture
 def project_of_two_weeks(local_project: Project) -> Project:
-    """A project whose second load came ten days after its first."""
+    """A project with two loads, ten days apart."""
     project = local_project
     project.load()
     for table in ("staging_events", "staging_songs", "loads", "loaded_files"):
@@ -140,7 +140,7 @@ def project_of_two_weeks(local_project: Project) -> Project:
 
 
 def failures(project: Project, *selection: str) -> set[str]:
-    """The data tests that fail."""
+    """The names of the data tests that fail."""
     run = project.run("dbt", "--no-use-colors", "test", *NO_UNIT_TESTS, *selection)
     failed = set(re.findall(r"(?:Failure|Error) in test (\w+) \(", run.output))
     assert (run.code == 0) == (not failed), run.text
@@ -159,7 +159,7 @@ def test_nightly_tests_find_what_is_wrong_with_new_rows(project_of_two_weeks: Pr
 
 
 def test_weekly_tests_find_what_is_wrong_with_old_rows(project_of_two_weeks: Project) -> None:
-    """The nightly ones do not look there, which is why they do not get slower."""
+    """The nightly ones do not look there, so that they do not get slower."""
     project = project_of_two_weeks
     project.execute(f"delete from fct_songplays {OLD_PLAY}")
     assert failures(project, *NIGHTLY[:2]) == set()
@@ -169,7 +169,7 @@ def test_weekly_tests_find_what_is_wrong_with_old_rows(project_of_two_weeks: Pro
     }
 
 
-# What to do to a sound warehouse, and the weekly test that finds it.
+# A fault to cause in a sound warehouse, and the weekly test that finds it.
 OLD_FAULTS = {
     "a session has a play too many": (
         "update fct_sessions set play_count = play_count + 1 where session_id = 70",
@@ -209,7 +209,7 @@ def test_weekly_tests_find_what_is_wrong_with_sessions_and_levels(
 
 
 def test_unknown_user_agents_are_a_warning(project_of_two_weeks: Project) -> None:
-    """If more than one in twenty of the new events has one; missing ones do not count."""
+    """If more than one in twenty new events has one; missing user agents do not count."""
     project = project_of_two_weeks
     warned = {}
     for number, (unknown, known) in enumerate([(1, 19), (1, 0)]):

@@ -1,4 +1,4 @@
-"""What is Redshift's alone: COPY, the reload without Python, keys and grants, refusals."""
+"""What exists only on Redshift: COPY, the reload without Python, keys, grants, refusals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .test_kill import with_small_batches
 
 EVENT_COUNT = "select count(*) from sparkify_raw.staging_events"
 LEDGER = "select load_id, source_table, file_count, row_count from sparkify_raw.loads order by 1"
-# Of the marts that are incremental: the others have none.
+# Only incremental marts have keys.
 TRUE_KEYS = [
     "dim_time_start_hour_pkey",
     "dim_user_levels_user_id_fkey",
@@ -46,7 +46,7 @@ KEYS = "select conname from pg_constraint where contype in ('p', 'f') order by 1
 
 
 def statements(project: RedshiftProject, start: str) -> list[str]:
-    """The statements that the cluster got which begin with a word, comments left out."""
+    """The statements sent to the cluster that begin with a word, without comments."""
     sent = [re.sub(r"^\s*/\*.*?\*/\s*", "", each.sql) for each in project.cluster.statements]
     return [sql for sql in sent if sql.lower().startswith(start)]
 
@@ -54,7 +54,7 @@ def statements(project: RedshiftProject, start: str) -> list[str]:
 def refused(
     project: RedshiftProject, *said: str, options: tuple[str, ...] = (), **environment: str
 ) -> None:
-    """The load of the events fails, says all of this in a paragraph and leaves nothing."""
+    """The load of the events fails with one message that says all of this, and leaves nothing."""
     run = project.load("--select", "staging_events", *options, fails=True, **environment)
     (message,) = [line for line in run.errors.splitlines() if line.startswith("Error: ")]
     for part in said:
@@ -78,7 +78,7 @@ def test_each_batch_is_one_copy_in_one_transaction(redshift_project: RedshiftPro
     assert columns and "firstname" in columns[1] and "loaded_at" not in columns[1]
     for part in ("manifest", "iam_role default", "json 'auto ignorecase'"):
         assert part in copy
-    # dbt sends its own in upper case.
+    # dbt writes its own in upper case.
     sent = statements(project, "begin") + statements(project, "commit")
     assert [sql for sql in sent if sql.islower()] == ["begin", "commit"]
     assert project.query(LEDGER) == [(1, "staging_events", 3, 4)]
@@ -98,8 +98,8 @@ def test_each_batch_is_one_copy_in_one_transaction(redshift_project: RedshiftPro
 def test_lists_of_files_and_rejects_are_copied_without_analysis(
     redshift_project: RedshiftProject,
 ) -> None:
-    """COPY would sample them first for encodings, which a table without a distribution style of
-    its own gets even so, and gather statistics of what is dropped at once."""
+    """COPY would otherwise sample them to choose encodings, and gather statistics on tables that
+    are dropped at once."""
     project = redshift_project
     (project.events / "bad.json").write_text(json.dumps(event(9)) + "\n{")
     project.write_events("worse.json", event(10, ts="x"))
@@ -122,8 +122,8 @@ def test_lists_of_files_and_rejects_are_copied_without_analysis(
 
 
 def test_a_load_whose_rows_have_two_times(redshift_project: RedshiftProject) -> None:
-    """Redshift documents one value of a default for each COPY of some functions only. A build
-    between two of them would never see the rows of the first."""
+    """Redshift documents only for some functions that a default has one value per COPY. With two
+    values, a build in between would never see the rows of the earlier one."""
     project = redshift_project
     project.load()
     for name in ("later.json", "late.json"):
@@ -146,7 +146,7 @@ def test_a_load_whose_rows_have_two_times(redshift_project: RedshiftProject) -> 
 
 @contextmanager
 def changing_times(project: RedshiftProject) -> Iterator[None]:
-    """Has each second row of the events come a second later."""
+    """Makes every second row of the events a second later."""
     with project.cluster.admin() as connection:
         connection.execute(
             """
@@ -174,7 +174,7 @@ def test_zipped_and_plain_files_are_loaded_apart(redshift_project: RedshiftProje
 
     project = redshift_project
     (project.events / "zipped.json.gz").write_bytes(gzip.compress(json.dumps(event(9)).encode()))
-    # A dry run reads no data, and goes by the names.
+    # A dry run reads no data and goes by the names.
     assert project.load("--select", "staging_events", "--dry-run").output.count("\ngzip") == 1
     project.load("--select", "staging_events")
     assert project.query(LEDGER) == [
@@ -215,7 +215,7 @@ def test_a_dry_run_changes_nothing(redshift_project: RedshiftProject) -> None:
 def test_a_load_that_was_planned_before_another_is_refused(
     redshift_project: RedshiftProject,
 ) -> None:
-    """The check under the lock: of two that planned the same files, one loads them."""
+    """The check under the lock: of two loads that planned the same files, one loads them."""
     project = redshift_project
     project.load("--select", "staging_events")
     s3 = project.cluster.s3
@@ -274,7 +274,7 @@ def test_the_reload_without_python(redshift_project: RedshiftProject) -> None:
 
 
 def is_to_come(project: RedshiftProject, table: str) -> None:
-    """Makes the load of a table one of the second after this one: the next cannot be later."""
+    """Moves the load of a table a second into the future, so that the next one is not later."""
     with project.cluster.admin() as connection:
         for each in ("loads", table):
             connection.execute(
@@ -283,7 +283,7 @@ def is_to_come(project: RedshiftProject, table: str) -> None:
 
 
 def test_loads_within_a_second(redshift_project: RedshiftProject) -> None:
-    """The second one is tried again, as any that another came before."""
+    """The second one is tried again, as after any load that came in between."""
     project = redshift_project
     project.load("--select", "staging_songs")
     is_to_come(project, "staging_songs")
@@ -297,7 +297,7 @@ def test_loads_within_a_second(redshift_project: RedshiftProject) -> None:
 
 
 def test_reloads_without_python_within_a_second(redshift_project: RedshiftProject) -> None:
-    """loaded_at counts whole seconds, and each load of a table has a later one."""
+    """loaded_at is in whole seconds, and each load of a table has a later one."""
     project = redshift_project
     project.upload()
     command = ("run-operation", "load_staging", "--args", "{select: [staging_songs]}")
@@ -312,7 +312,7 @@ def test_reloads_without_python_within_a_second(redshift_project: RedshiftProjec
 def test_a_load_that_comes_before_a_reload_without_python(
     redshift_project: RedshiftProject,
 ) -> None:
-    """In the second in which it begins, so that its time is not later."""
+    """In the second in which the reload begins, whose time is then not later."""
     project = redshift_project
     project.load()
     before = project.query(LEDGER)
@@ -346,10 +346,10 @@ def test_the_reload_without_python_selects(redshift_project: RedshiftProject) ->
     assert "no source table is called staging_song" in run.text
 
 
-def test_the_reload_without_python_takes_no_object_of_other_keys(
+def test_the_reload_without_python_refuses_objects_with_other_keys(
     redshift_project: RedshiftProject,
 ) -> None:
-    """Which COPY makes a row of nulls."""
+    """COPY would make them rows of nulls."""
     project = redshift_project
     project.load()
     (project.songs / "catalog.json").write_text(json.dumps({"songs": [song(3)]}))
@@ -371,7 +371,7 @@ def test_a_reload_that_fails_leaves_the_table_as_it_was(redshift_project: Redshi
     assert len(project.query(LEDGER)) == 2
 
 
-# --- what Redshift is told of the marts ----------------------------------------
+# --- what Redshift knows about the marts ----------------------------------------
 
 
 def declared_keys(project: RedshiftProject) -> list[str]:
@@ -379,7 +379,7 @@ def declared_keys(project: RedshiftProject) -> list[str]:
 
 
 def test_keys_are_declared_once(redshift_project: RedshiftProject) -> None:
-    """Those of tables that stay; a dimension that is made anew has none to declare again."""
+    """Only for tables that stay; a dimension that every build remakes has none."""
     project = redshift_project
     project.load()
     project.dbt("build", *NO_UNIT_TESTS)
@@ -394,8 +394,8 @@ def test_keys_are_declared_once(redshift_project: RedshiftProject) -> None:
     assert declared_keys(project) == TRUE_KEYS
 
 
-def test_a_table_built_anew_gets_its_keys_again(redshift_project: RedshiftProject) -> None:
-    """The keys that refer to it went with the old one."""
+def test_a_rebuilt_table_gets_its_keys_again(redshift_project: RedshiftProject) -> None:
+    """Foreign keys to it went with the old table."""
     project = redshift_project
     project.load()
     project.dbt("build", *NO_UNIT_TESTS)
@@ -409,7 +409,7 @@ def test_a_table_built_anew_gets_its_keys_again(redshift_project: RedshiftProjec
 
 
 def test_a_key_whose_test_fails_is_dropped(redshift_project: RedshiftProject) -> None:
-    """Else the planner would go on to trust it; the foreign keys that refer to it go, too."""
+    """Otherwise the planner would go on trusting it. Foreign keys to it are dropped, too."""
     project = redshift_project
     project.load()
     project.dbt("build", *NO_UNIT_TESTS)
@@ -433,7 +433,7 @@ def test_a_key_whose_test_fails_is_dropped(redshift_project: RedshiftProject) ->
     assert declared_keys(project) == TRUE_KEYS
 
 
-def test_no_key_is_declared_of_a_test_that_did_not_run(redshift_project: RedshiftProject) -> None:
+def test_no_key_is_declared_if_its_test_did_not_run(redshift_project: RedshiftProject) -> None:
     project = redshift_project
     project.load()
     project.dbt("build", "--selector", "nightly")
@@ -443,7 +443,7 @@ def test_no_key_is_declared_of_a_test_that_did_not_run(redshift_project: Redshif
 
 
 def test_names_in_any_case(redshift_project: RedshiftProject) -> None:
-    """Redshift folds them to lower case, and so finds again what it has made."""
+    """Redshift folds them to lower case, and the next run finds its tables again."""
     project = redshift_project
     project.environment |= {"DBT_REDSHIFT_SCHEMA": "Sparkify", "DBT_RAW_SCHEMA": "Sparkify_RAW"}
     for number in range(2):
@@ -539,7 +539,7 @@ def test_a_wrong_region(redshift_project: RedshiftProject) -> None:
 
 
 def test_a_value_that_copy_alone_refuses(redshift_project: RedshiftProject) -> None:
-    """Of a type that the loader does not judge: COPY's own words, and the row that they are of."""
+    """The loader does not check this type: the message has COPY's own words and the row."""
     path = redshift_project.folder / "models/staging/_sparkify__sources.yml"
     status = "          - name: status\n            data_type: "
     text = path.read_text()
@@ -570,14 +570,14 @@ def test_a_refused_login(redshift_project: RedshiftProject) -> None:
 
 
 def test_a_refused_connection_is_tried_again(redshift_project: RedshiftProject) -> None:
-    """But for a wrong password, as above; dbt itself tries nothing again, see check_retries."""
+    """Unlike a wrong password. dbt itself tries nothing again; see check_retries."""
     project = redshift_project
     project.cluster.faults.refuse_logins(2)
     run = project.load()
     assert run.errors.count("Trying again.") == 2
     assert project.query(EVENT_COUNT) == [(3,)]
     with socket.socket() as taken:
-        taken.bind((project.cluster.host, 0))  # and does not listen
+        taken.bind((project.cluster.host, 0))  # nobody listens
         run = project.load(fails=True, DBT_REDSHIFT_PORT=str(taken.getsockname()[1]))
     assert run.errors.count("Connection refused') Trying again.") == 0
     assert run.errors.count("Connection refused") == 4
@@ -603,14 +603,14 @@ OPTIONS = (
 connect = redshift_connector.connect
 
 
-def connect_and_tell(**asked):
-    print(json.dumps([asked.get(f"tcp_keepalive{name}") for name in sys.argv[2:]]))
+def connect_and_print(**options):
+    print(json.dumps([options.get(f"tcp_keepalive{name}") for name in sys.argv[2:]]))
     if sys.argv[1] != "redshift":
         sys.exit()  # the others would ask AWS for a password
-    return connect(**asked)
+    return connect(**options)
 
 
-redshift_connector.connect = connect_and_tell
+redshift_connector.connect = connect_and_print
 Dbt(Path.cwd(), None, sys.argv[1], "{}")
 adapter = get_adapter_by_type("redshift")
 with adapter.connection_named("test"):
@@ -621,16 +621,16 @@ with adapter.connection_named("test"):
 
 @pytest.mark.parametrize("target", ["redshift", "redshift_iam_user", "redshift_iam_role"])
 def test_a_silent_connection_is_kept_alive(redshift_project: RedshiftProject, target: str) -> None:
-    """While a COPY runs nothing is sent, for longer than what is between lets a connection idle:
-    the loader would wait for an answer that never comes, and the session keep its lock."""
+    """Nothing is sent while a COPY runs, and a network may drop a connection that idles: the loader
+    would wait for an answer that never comes, and the session would keep its lock."""
     project = redshift_project
     (project.folder / "connection.py").write_text(CONNECTION)
     command = ("connection.py", target, "", "_idle", "_interval", "_count")
     run = project.run(*command, DBT_REDSHIFT_CLUSTER_ID="sparkify-cluster")
-    told = [json.loads(line) for line in run.output.splitlines()]
-    assert told[0] == [True, 60, 30, 4], run.text
+    printed = [json.loads(line) for line in run.output.splitlines()]
+    assert printed[0] == [True, 60, 30, 4], run.text
     if target == "redshift":
-        assert told[1] == [1, 60, 30, 4]
+        assert printed[1] == [1, 60, 30, 4]
 
 
 def test_refused_tls(redshift_project: RedshiftProject) -> None:
@@ -648,15 +648,15 @@ def test_a_connection_that_is_cut_at_copy(redshift_project: RedshiftProject, poi
 
 
 def test_a_commit_whose_answer_is_lost(redshift_project: RedshiftProject) -> None:
-    """The files are loaded, the loader does not know, and the next one does."""
+    """The files are loaded although this load failed; the next one knows."""
     project = redshift_project
-    project.cluster.faults.cut("after", "^(?-i:commit)")  # dbt's own are in upper case
+    project.cluster.faults.cut("after", "^(?-i:commit)")  # dbt writes its own in upper case
     project.load("--select", "staging_events", fails=True)
     assert "Nothing new." in project.load("--select", "staging_events").output
     assert project.query(EVENT_COUNT) == [(3,)]
 
 
-def test_no_secret_is_told(redshift_project: RedshiftProject) -> None:
+def test_no_secret_is_printed(redshift_project: RedshiftProject) -> None:
     project = redshift_project
     secrets = {
         "AWS_SECRET_ACCESS_KEY": "Secret-Key-0123456789",
@@ -666,23 +666,23 @@ def test_no_secret_is_told(redshift_project: RedshiftProject) -> None:
     project.with_log()
     project.with_artifacts()
     project.cluster.statements.clear()
-    said = project.load().text
+    output = project.load().text
     project.write_events("bad.json", event(9, ts="x"))
-    said += project.load(fails=True).text
-    said += project.dbt("--debug", "run").text
-    said += project.dbt("docs", "generate").text
-    told = [said, *(each.sql for each in project.cluster.statements)]
+    output += project.load(fails=True).text
+    output += project.dbt("--debug", "run").text
+    output += project.dbt("docs", "generate").text
+    texts = [output, *(each.sql for each in project.cluster.statements)]
     for folder in ("logs", "target"):
         for path in Path(project.folder / folder).rglob("*"):
             if path.is_file():
-                told.append(path.read_bytes().decode("utf-8", "replace"))
-    assert len(told) > 20
+                texts.append(path.read_bytes().decode("utf-8", "replace"))
+    assert len(texts) > 20
     for secret in (*secrets.values(), project.cluster.password):
-        assert not any(secret in text for text in told)
+        assert not any(secret in text for text in texts)
 
 
 def test_a_song_that_redshift_compares_as_duckdb_does(redshift_project: RedshiftProject) -> None:
-    """Letters beyond ASCII have a lower case too."""
+    """Letters beyond ASCII have a lower case, too."""
     project = redshift_project
     project.write_songs("c.json", song(3, title="ÉTÉ Ñandú", artist_name="ØRE"))
     project.write_events("e.json", event(20, song="été ÑANDÚ ", artist=" øre"))
@@ -693,7 +693,7 @@ def test_a_song_that_redshift_compares_as_duckdb_does(redshift_project: Redshift
     ]
 
 
-# --- others come in between ----------------------------------------------------
+# --- conflicts with others ----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -721,7 +721,7 @@ def test_a_conflict_is_tried_again(
 def test_a_full_refresh_that_begins_again_counts_each_file_once(
     redshift_project: RedshiftProject,
 ) -> None:
-    """A conflict at the second batch has it replace the first one as well."""
+    """After a conflict at the second batch, the first one is replaced as well."""
     project = with_small_batches(redshift_project)
     for number in range(3):
         project.write_events(f"z{number}.json", event(20 + number))
@@ -735,7 +735,7 @@ def test_a_full_refresh_that_begins_again_counts_each_file_once(
     assert project.query(EVENT_COUNT) == [(6,)]
 
 
-def test_a_conflict_that_lasts_is_told(redshift_project: RedshiftProject) -> None:
+def test_a_lasting_conflict_is_reported(redshift_project: RedshiftProject) -> None:
     project = redshift_project
     project.cluster.faults.fail(SERIALIZABLE_VIOLATION, r'copy "sparkify_raw"', times=9)
     run = project.load(fails=True)
@@ -748,8 +748,8 @@ def test_a_conflict_that_lasts_is_told(redshift_project: RedshiftProject) -> Non
     assert project.query(EVENT_COUNT) == [(3,)]
 
 
-def test_a_name_that_is_taken_is_told(redshift_project: RedshiftProject) -> None:
-    """By what the loader may not even see."""
+def test_a_name_that_is_taken_is_reported(redshift_project: RedshiftProject) -> None:
+    """Even by something that the loader may not see."""
     project = redshift_project
     taken = RedshiftError('Relation "loaded_files" already exists', "42P07")
     project.cluster.faults.fail(taken, r'create table if not exists "\w+"."loaded_files"', times=9)
@@ -782,5 +782,5 @@ def test_a_full_refresh_goes_on_where_it_was(redshift_project: RedshiftProject) 
     project.load()
     project.cluster.faults.fail(SERIALIZABLE_VIOLATION, r'copy "sparkify_raw"."staging_songs"')
     project.load("--full-refresh")
-    # The events were loaded once only.
+    # The events were loaded only once.
     assert project.query(LEDGER) == [(3, "staging_events", 2, 3), (4, "staging_songs", 2, 2)]

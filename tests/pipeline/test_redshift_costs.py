@@ -1,7 +1,7 @@
-"""What loads and builds cost on Redshift, in what can be counted without one.
+"""What loads and builds cost on Redshift, as far as it can be counted without a cluster.
 
-Each statement is a round trip to the cluster, each file of a COPY a request to S3. Who raises a
-bound below says why in docs/design.md.
+Each statement is a round trip to the cluster, and each file of a COPY a request to S3. Raise a
+bound below only for a reason, and change docs/design.md with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DAY = 24 * 60 * 60 * 1000  # milliseconds
 
 
 def statement_count(project: RedshiftProject, *command: str) -> int:
-    """How many statements a command sends; files are uploaded before."""
+    """Uploads the input and runs a command; returns how many statements it sends."""
     project.upload()
     project.cluster.statements.clear()
     run = project.run(*command, "--target", "redshift")
@@ -24,7 +24,7 @@ def statement_count(project: RedshiftProject, *command: str) -> int:
 
 
 def test_statements(redshift_project: RedshiftProject) -> None:
-    """They grow neither with the files nor with the days that are there."""
+    """Their number grows neither with the files nor with the days."""
     project = redshift_project
     assert statement_count(project, "load_staging.py") <= 54
     assert statement_count(project, "dbt", "run") <= 380
@@ -34,7 +34,7 @@ def test_statements(redshift_project: RedshiftProject) -> None:
         for part in range(day * 5):
             at = event(1)["ts"] + day * DAY
             project.write_events(f"{day}-{part}.json", event(part, ts=at, sessionId=day))
-        time.sleep(1)  # in which no load was: one within a second of another is tried again
+        time.sleep(1)  # a load within a second of another one would be tried again
         assert statement_count(project, "load_staging.py") <= 30
     assert statement_count(project, "dbt", "run") <= 360
     project.write_songs("late.json", song(9))
@@ -43,7 +43,7 @@ def test_statements(redshift_project: RedshiftProject) -> None:
 
 
 def test_a_night(redshift_project: RedshiftProject) -> None:
-    """What a build with one new day sends, and over how many connections."""
+    """The statements and connections of a build with one new day."""
     project = redshift_project
     project.load()
     project.dbt("build", *NO_UNIT_TESTS)
@@ -56,18 +56,18 @@ def test_a_night(redshift_project: RedshiftProject) -> None:
         assert statement_count(project, "dbt", "build", *options) <= statements
         sent = [each.sql.lower() for each in project.cluster.statements]
         assert sum("select pg_backend_pid()" in sql for sql in sent) <= connections
-        # Of the dimensions that are made anew alone: the others have theirs.
+        # Only those of the dimensions that each build remakes.
         commented = {
             name for sql in sent for name in re.findall(r'comment on .*"sparkify"."(\w+)"', sql)
         }
         assert commented == {"dim_artists", "dim_locations", "dim_songs", "dim_user_agents"}
-        # dim_time lists the days that it lacks.
+        # dim_time generates only the days that it lacks.
         (hours,) = [sql for sql in sent if re.search(r'insert into\s+"dim_time', sql)]
         assert hours.count("cross join") < 10
 
 
 def test_a_comment_that_changed(redshift_project: RedshiftProject) -> None:
-    """It is written, by itself."""
+    """Only the changed comment is written."""
     project = redshift_project
     project.load()
     project.dbt("run")
@@ -84,7 +84,7 @@ def test_a_comment_that_changed(redshift_project: RedshiftProject) -> None:
 
 
 def test_objects_of_a_copy(redshift_project: RedshiftProject) -> None:
-    """A batch is one COPY of its files, or of as many parts as there are cores, if joined."""
+    """A batch is one COPY of its files or, if they are joined, of a few parts."""
     project = redshift_project
     for number in range(40):
         project.write_songs(f"{number}.json", song(number))

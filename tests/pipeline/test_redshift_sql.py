@@ -1,17 +1,19 @@
-"""The SQL that dbt and the loader send to Redshift, read as Redshift's.
+"""The SQL that dbt and the loader send to Redshift is in its dialect.
 
-What only PostgreSQL or DuckDB knows could slip through a stand-in. So all of it must parse in
-the dialect of Redshift and call only functions that Redshift documents.
+The stand-in might accept what only PostgreSQL or DuckDB know. So all SQL must parse as Redshift's
+and call only functions that Redshift documents.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
 from sqlfluff.core import FluffConfig, Linter
+from sqlfluff.core.linter import ParsedString
 from sqlfluff.core.parser import BaseSegment
 
 from .conftest import NO_UNIT_TESTS, RedshiftProject, song
@@ -27,23 +29,26 @@ DOCUMENTED = {
 }
 
 
-def faults(sql: str) -> list[str]:
-    """What of a statement does not parse, and which functions Redshift does not document."""
+@cache
+def parsed_string(sql: str) -> ParsedString:
     parsed = LINTER.parse_string(sql)
     assert parsed.tree is not None
+    return parsed
+
+
+def faults(sql: str) -> list[str]:
+    """What of a statement does not parse, and which functions Redshift does not document."""
+    parsed = parsed_string(sql)
     found = [violation.desc() for violation in parsed.violations]
     names = {name.raw.lower() for name in parsed.tree.recursive_crawl("function_name")}
     return found + sorted(names - DOCUMENTED)
 
 
 def untyped_columns(sql: str) -> list[str]:
-    """The columns with a name that a statement selects which are a text in quotes, or one of
-    several: their type is unknown, and what compares, joins or unites them depends on what
-    Redshift makes of it."""
-    tree = LINTER.parse_string(sql).tree
-    assert tree is not None
+    """The named columns of a statement that are a quoted text, or one of several. Their type is
+    unknown, so comparing, joining or uniting them depends on what Redshift makes of it."""
     found = []
-    for element in tree.recursive_crawl("select_clause_element"):
+    for element in parsed_string(sql).tree.recursive_crawl("select_clause_element"):
         value = next(each for each in element.segments if each.is_code)
         while value.is_type("expression") and len(value.segments) == 1:
             (value,) = value.segments
@@ -99,7 +104,7 @@ def test_the_check_finds_faults(sql: str, fault: str) -> None:
 
 
 def compiled_sql(project: RedshiftProject, state: str) -> dict[str, str]:
-    """What dbt compiled, by file."""
+    """The SQL that dbt compiled, by file."""
     folder = project.folder / "target" / "compiled" / "sparkify"
     return {
         f"{path.relative_to(folder)}, {state}": path.read_text()
@@ -124,8 +129,7 @@ def test_compiled_sql_is_redshifts(redshift_project: RedshiftProject) -> None:
     statements |= compiled_sql(project, "first build")
     assert any(name.startswith("analyses/") for name in statements)
     assert len(statements) > 100
-    # What a build after the first one sends is another text in these, and more if the catalog
-    # has changed.
+    # A later build sends other SQL for these, and more of it if the catalog has changed.
     project.write_songs("late.json", song(9))
     project.load()
     project.dbt("run", "--select", "int_songs")

@@ -1,4 +1,4 @@
-"""load_staging.py on S3 locations, DuckDB being the engine: a moto server is the S3."""
+"""load_staging.py on DuckDB with locations in S3, which is a moto server."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def put(client, key: str, *objects: dict) -> None:
 
 
 def test_an_object_is_a_location(local_project: Project, s3) -> None:
-    """Also by the names that Hadoop has for S3; one whose name goes on is another."""
+    """Also with the schemes of Hadoop. An object with a longer name is another one."""
     put(s3, "log_data/a", event(1))
     put(s3, "log_data/a2", event(2))
     put(s3, "song_data/1.json", song(1))
@@ -139,7 +139,7 @@ def test_a_dry_run_fetches_nothing(local_project: Project, s3) -> None:
 
 
 class AccessDenied(BaseHTTPRequestHandler):
-    """An S3 that lets nobody in."""
+    """An S3 that denies all access."""
 
     def do_GET(self) -> None:
         body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
@@ -149,7 +149,7 @@ class AccessDenied(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Prints nothing."""
 
 
 def test_access_denied(local_project: Project, s3) -> None:

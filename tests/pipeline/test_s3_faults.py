@@ -1,4 +1,4 @@
-"""Files that cannot be had: an S3 that misbehaves, damaged gzip, files that change meanwhile."""
+"""Files that cannot be read: an unreliable S3, damaged gzip, files that change meanwhile."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .conftest import Project, RedshiftProject, Run, event, song
 from .misbehaving_s3 import (
     BUCKET,
     MisbehavingS3,
-    Misbehaviour,
+    Misbehavior,
     after,
     answer,
     answer_with,
@@ -40,7 +40,7 @@ A_GET = f"GET /{BUCKET}/log_data/a.json"
 LISTING = f"GET /{BUCKET}$"
 ITEMS = "select iteminsession from sparkify_raw.staging_events order by 1"
 LOADED = "select count(*) from sparkify_raw.loaded_files"
-MISBEHAVIOURS: dict[str, Misbehaviour] = {
+MISBEHAVIORS: dict[str, Misbehavior] = {
     "SlowDown": answer(503, "SlowDown"),
     "InternalError": answer(500, "InternalError"),
     "a reset connection": reset,
@@ -76,7 +76,7 @@ def cluster(endpoint: MisbehavingS3) -> Iterator[FakeRedshift]:
 
 @pytest.fixture
 def s3(endpoint: MisbehavingS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[MisbehavingS3]:
-    """That S3, to which boto3's variables lead."""
+    """That S3, with boto3's variables set for it."""
     access = endpoint.environment | {"AWS_MAX_ATTEMPTS": str(ATTEMPTS)}
     for name, value in access.items():
         monkeypatch.setenv(name, value)
@@ -103,20 +103,20 @@ def project_on_s3(local_project: Project, s3: MisbehavingS3) -> Project:
 
 @pytest.fixture
 def redshift_on_s3(redshift_project: RedshiftProject, s3: MisbehavingS3) -> RedshiftProject:
-    """A project on the stand-in for Redshift, both of which use that S3."""
+    """A project on the stand-in for Redshift; both use that S3."""
     redshift_project.environment["AWS_MAX_ATTEMPTS"] = str(ATTEMPTS)
     redshift_project.upload()
     return redshift_project
 
 
 def put(s3: MisbehavingS3, key: str, *objects: dict) -> None:
-    """An object of JSON lines."""
+    """Writes an object of JSON lines."""
     body = "".join(json.dumps(each) + "\n" for each in objects)
     s3.client.put_object(Bucket=BUCKET, Key=key, Body=body.encode())
 
 
 def contents(s3: MisbehavingS3, folder: Path) -> dict[str, bytes]:
-    """What listing and fetching the events gives."""
+    """The contents of all events, listed and fetched, by name."""
     files, _, _ = find_files(EVENTS, "DBT_EVENTS_LOCATION", "*", folder)
     stage = Path(tempfile.mkdtemp(dir=folder))
     fetched = look_at(files, [Column("ts", "double precision")], stage).files
@@ -124,7 +124,7 @@ def contents(s3: MisbehavingS3, folder: Path) -> dict[str, bytes]:
 
 
 def refused(project: Project, *said: str) -> None:
-    """The load of the events fails, says this in a paragraph and leaves nothing behind."""
+    """The load of the events fails with one message that says this, and leaves nothing behind."""
     run = project.load("--select", "staging_events", fails=True)
     (message,) = [line for line in run.errors.splitlines() if line.startswith("Error: ")]
     for part in said:
@@ -134,19 +134,21 @@ def refused(project: Project, *said: str) -> None:
 
 
 def loads(project: Project, *items: int) -> None:
-    """The load of the events goes on, and then the table holds these."""
+    """The load of the events succeeds, and then the table holds these."""
     project.load("--select", "staging_events")
     assert project.query(ITEMS) == [(item,) for item in items]
 
 
-# --- what trying again helps -----------------------------------------------------
+# --- when trying again helps -----------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MISBEHAVIOURS)
-def test_an_object_that_comes_at_last(s3: MisbehavingS3, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", MISBEHAVIORS)
+def test_an_object_that_comes_at_the_last_attempt(
+    s3: MisbehavingS3, tmp_path: Path, name: str
+) -> None:
     put(s3, "log_data/a.json", event(1))
     put(s3, "log_data/b.json", event(2))
-    s3.on(A_GET, MISBEHAVIOURS[name], times=ATTEMPTS - 1)
+    s3.on(A_GET, MISBEHAVIORS[name], times=ATTEMPTS - 1)
     assert contents(s3, tmp_path) == {
         f"{EVENTS}/a.json": json.dumps(event(1)).encode() + b"\n",
         f"{EVENTS}/b.json": json.dumps(event(2)).encode() + b"\n",
@@ -154,20 +156,20 @@ def test_an_object_that_comes_at_last(s3: MisbehavingS3, tmp_path: Path, name: s
     assert s3.count(A_GET) == ATTEMPTS
 
 
-@pytest.mark.parametrize("name", MISBEHAVIOURS)
+@pytest.mark.parametrize("name", MISBEHAVIORS)
 def test_an_object_that_never_comes(s3: MisbehavingS3, tmp_path: Path, name: str) -> None:
     put(s3, "log_data/a.json", event(1))
     put(s3, "log_data/b.json", event(2))
-    s3.on(A_GET, MISBEHAVIOURS[name])
+    s3.on(A_GET, MISBEHAVIORS[name])
     started = time.monotonic()
     with pytest.raises(ClickException, match=f"cannot read {EVENTS}/a.json: "):
         contents(s3, tmp_path)
     assert s3.count(A_GET) == ATTEMPTS
-    assert time.monotonic() - started < 30  # boto3 itself is patient for a minute each time
+    assert time.monotonic() - started < 30  # boto3 by default waits a minute each time
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_what_trying_again_does_not_help(s3: MisbehavingS3, tmp_path: Path, name: str) -> None:
+def test_a_refusal_is_not_tried_again(s3: MisbehavingS3, tmp_path: Path, name: str) -> None:
     refusal, said = REFUSALS[name]
     put(s3, "log_data/a.json", event(1))
     s3.on(A_GET, refusal)
@@ -176,13 +178,13 @@ def test_what_trying_again_does_not_help(s3: MisbehavingS3, tmp_path: Path, name
     assert s3.count(A_GET) == 1
 
 
-@pytest.mark.parametrize("name", [*MISBEHAVIOURS, "malformed XML"])
+@pytest.mark.parametrize("name", [*MISBEHAVIORS, "malformed XML"])
 def test_a_listing(s3: MisbehavingS3, tmp_path: Path, name: str) -> None:
     put(s3, "log_data/a.json", event(1))
-    misbehaviour = MISBEHAVIOURS.get(name, answer_with(b"<ListBucketResult><Contents>"))
-    s3.on(LISTING, misbehaviour, times=ATTEMPTS - 1)
+    misbehavior = MISBEHAVIORS.get(name, answer_with(b"<ListBucketResult><Contents>"))
+    s3.on(LISTING, misbehavior, times=ATTEMPTS - 1)
     assert len(contents(s3, tmp_path)) == 1
-    s3.on(LISTING, misbehaviour)
+    s3.on(LISTING, misbehavior)
     with pytest.raises(ClickException, match=f"the location {EVENTS} cannot be listed"):
         contents(s3, tmp_path)
     assert s3.count(LISTING) == 2 * ATTEMPTS
@@ -191,7 +193,7 @@ def test_a_listing(s3: MisbehavingS3, tmp_path: Path, name: str) -> None:
 def test_a_page_that_does_not_come(
     s3: MisbehavingS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not taken for the last one."""
+    """The page before it is not taken for the last one."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     for number in range(5):
         put(s3, f"log_data/{number}.json", event(number))
@@ -214,10 +216,10 @@ def test_without_the_variable_there_are_more_attempts(
 
 def test_a_load_survives_all_of_it(project_on_s3: Project, s3: MisbehavingS3) -> None:
     s3.on(LISTING, answer(503, "SlowDown"), times=1)
-    for key, misbehaviour in zip(
+    for key, misbehavior in zip(
         "abcd", (answer(503, "SlowDown"), answer(500, "InternalError"), reset, cut(20)), strict=True
     ):
-        s3.on(f"GET /{BUCKET}/log_data/{key}.json", misbehaviour, times=1)
+        s3.on(f"GET /{BUCKET}/log_data/{key}.json", misbehavior, times=1)
     loads(project_on_s3, 1, 2, 3, 4, 5)
 
 
@@ -228,7 +230,7 @@ def test_a_load_survives_all_of_it(project_on_s3: Project, s3: MisbehavingS3) ->
 def test_a_load_goes_on_once_the_object_can_be_read(
     project_on_s3: Project, s3: MisbehavingS3, name: str
 ) -> None:
-    s3.on(A_GET, (MISBEHAVIOURS | {"AccessDenied": REFUSALS["AccessDenied"][0]})[name])
+    s3.on(A_GET, (MISBEHAVIORS | {"AccessDenied": REFUSALS["AccessDenied"][0]})[name])
     refused(project_on_s3, f"cannot read {EVENTS}/a.json")
     s3.behave()
     loads(project_on_s3, 1, 2, 3, 4, 5)
@@ -244,7 +246,7 @@ def test_an_object_deleted_after_the_listing(project_on_s3: Project, s3: Misbeha
 def test_an_object_deleted_where_listing_is_limited(
     project_on_s3: Project, s3: MisbehavingS3
 ) -> None:
-    """To who may list some prefixes only, S3 does not tell which objects there are not."""
+    """S3 hides that an object is missing from those who may list only some prefixes."""
     delete = before(lambda: s3.client.delete_object(Bucket=BUCKET, Key="log_data/a.json"))
     s3.on(LISTING, delete, times=1)
     s3.on(A_GET, answer(403, "AccessDenied"))
@@ -261,7 +263,7 @@ def test_an_object_replaced_after_the_listing(project_on_s3: Project, s3: Misbeh
 def test_a_listing_that_changes_between_its_pages(
     project_on_s3: Project, s3: MisbehavingS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What comes too late for the first load is loaded by the next one, nothing twice."""
+    """The next load takes what came too late for the first, and nothing twice."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
 
     def change() -> None:
@@ -278,7 +280,7 @@ def test_a_listing_that_changes_between_its_pages(
 # --- gzip ------------------------------------------------------------------------
 
 ZIPPED = gzip.compress(json.dumps(event(1)).encode() + b"\n")
-# Zipped without compression, a digit changes and all else is as it was.
+# In a gzip without compression, only one digit changes.
 CHANGED = gzip.compress(b'{"ts": 1541106106796}', 0).replace(b"1541106106796", b"1541106106797")
 DAMAGED = {
     "cut in the header": ZIPPED[:5],
@@ -309,7 +311,7 @@ def test_a_damaged_gzip_stops_the_load(project: Project) -> None:
     path.write_bytes(DAMAGED["cut in the middle"])
     if project.target == "redshift":
         project.load("--select", "staging_events", fails=True)
-        # Plain files are a load of their own, before those that are zipped.
+        # Plain files are a load of their own, before the gzip files.
         assert project.query(ITEMS) == [(1,), (2,), (3,)]
     else:
         refused(project, "cannot unzip input/log_data/x.json.gz: ")
@@ -324,7 +326,7 @@ def test_a_gzip_of_several_members(project: Project) -> None:
 
 
 def test_an_object_with_a_content_encoding(project_on_s3: Project, s3: MisbehavingS3) -> None:
-    """It says nothing, as on Redshift: the content does."""
+    """It does not matter, as on Redshift: the content does."""
     for item, name, encoding in ((6, "x.json.gz", "gzip"), (7, "y.json", "gzip"), (8, "z", "br")):
         body = gzip.compress(json.dumps(event(item)).encode())
         s3.client.put_object(
@@ -355,7 +357,7 @@ from loader.command import main
 main()
 """
 
-# Root may read every file, unless it gives up its capabilities.
+# Root may read every file unless it gives up its capabilities.
 AS_ANYBODY = """
 import ctypes
 
@@ -369,7 +371,7 @@ main()
 
 
 def run_script(project: Project, script: str) -> Run:
-    """Runs a script that loads the events in its own way."""
+    """Runs a script that loads the events."""
     (project.folder / "script.py").write_text(script)
     return project.run("script.py", "--select", "staging_events")
 
@@ -392,7 +394,7 @@ def test_a_file_that_disappears(local_project: Project) -> None:
     ids=["emptied", "replaced"],
 )
 def test_a_file_that_changes(local_project: Project, change: str, items: list[int]) -> None:
-    """What was read is loaded, under the fingerprint of the listing: the next load tells."""
+    """The content that was read is loaded under the listed fingerprint: the next load notices."""
     run = run_script(local_project, CHANGE_MEANWHILE.format(change=change))
     assert run.code == 0, run.text
     assert local_project.query(ITEMS) == [(item,) for item in items]
@@ -417,7 +419,7 @@ def test_a_file_that_may_not_be_read(local_project: Project) -> None:
 
 
 def test_an_object_that_copy_misses(redshift_on_s3: RedshiftProject, s3: MisbehavingS3) -> None:
-    """It is deleted when the loader has listed it and writes the lists of what to load."""
+    """It is deleted after the listing, while the loader writes its manifest."""
     project = redshift_on_s3
     path = next(project.events.rglob("*-02-events.json"))
 
@@ -448,7 +450,7 @@ def test_an_object_that_copy_may_not_read(
 
 
 def test_an_object_replaced_before_copy(redshift_on_s3: RedshiftProject, s3: MisbehavingS3) -> None:
-    """COPY loads what it finds; the next load tells that it is not what was listed."""
+    """COPY loads what it finds; the next load notices that it is not what was listed."""
     project = redshift_on_s3
 
     def replace() -> None:
@@ -463,7 +465,7 @@ def test_an_object_replaced_before_copy(redshift_on_s3: RedshiftProject, s3: Mis
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_a_stage_that_comes_round(
+def test_a_stage_that_recovers(
     redshift_on_s3: RedshiftProject, s3: MisbehavingS3, method: str
 ) -> None:
     s3.on(f"{method} /{REDSHIFT_BUCKET}/stage/", answer(503, "SlowDown"), times=ATTEMPTS - 1)
@@ -482,7 +484,7 @@ def test_a_stage_that_cannot_be_written(redshift_on_s3: RedshiftProject, s3: Mis
 
 
 def test_a_stage_that_cannot_be_cleared(redshift_on_s3: RedshiftProject, s3: MisbehavingS3) -> None:
-    """The load is good all the same, and says what it leaves."""
+    """The load succeeds all the same, and says what it leaves behind."""
     s3.on(f"DELETE /{REDSHIFT_BUCKET}/stage/", answer(403, "AccessDenied"))
     run = redshift_on_s3.load()
     assert f"s3://{REDSHIFT_BUCKET}/stage/, set by DBT_STAGE_LOCATION, could not be" in run.errors

@@ -1,4 +1,4 @@
-"""The committed sample is what its script makes."""
+"""The committed sample is what its script generates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAMPLE = ROOT / "sample_data"
 
 
 def content(path: Path) -> bytes:
-    """What a file holds, unzipped: zlib's versions pack the same differently."""
+    """The unpacked content of a file: versions of zlib compress differently."""
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 

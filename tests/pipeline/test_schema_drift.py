@@ -1,4 +1,4 @@
-"""Keys and columns that come, go and change."""
+"""Keys and columns that appear, disappear and change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def edit_sources(project: Project, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_a_new_key_is_ignored_and_mentioned(project: Project) -> None:
+def test_a_new_key_is_ignored_and_reported(project: Project) -> None:
     project.write_events("a.json", event(8, campaign={"id": 5}), event(9, device="phone"))
     zipped = json.dumps(song(3, label="x")).encode()
     (project.songs / "zipped.json.gz").write_bytes(gzip.compress(zipped))
@@ -33,7 +33,7 @@ def test_a_new_key_is_ignored_and_mentioned(project: Project) -> None:
 
 
 def test_keys_in_any_case(project: Project) -> None:
-    """They are the column's, in whichever of twenty files, as COPY has it."""
+    """They fill the column, in any of twenty files, as with COPY."""
     for number in range(20):
         project.write_events(f"{number:02}.json", event(100 + number))
     other_case = {key.upper(): value for key, value in event(107).items()}
@@ -113,7 +113,7 @@ def test_a_changed_type_is_refused(project: Project) -> None:
 
 
 def test_a_changed_length_is_refused_where_the_table_has_one(project: Project) -> None:
-    """DuckDB's tables keep no lengths: there the YAML alone decides."""
+    """DuckDB's tables have no lengths: there only the YAML counts."""
     project.load()
     edit_sources(
         project,
@@ -154,7 +154,7 @@ def test_a_changed_column_of_the_ledger_is_refused(local_project: Project) -> No
 
 
 def test_a_dropped_table_is_not_taken_for_loaded(project: Project) -> None:
-    """The ledger still lists its files; created anew, it would stay empty."""
+    """The ledger still lists its files, so a new table would stay empty."""
     project.load()
     project.execute("drop table sparkify_raw.staging_songs")
     run = project.load(fails=True)

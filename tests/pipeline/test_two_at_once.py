@@ -1,5 +1,5 @@
-"""Two commands at once, builds and loads: each ends well or says to try again, and once they
-have been run again all is as if one had come after the other."""
+"""Two commands at once, builds and loads: each succeeds or says to try again, and when they have
+run again, all is as if one had followed the other."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LOCK_IS_HELD = "Could not set lock on file"
 
 
 def start_dbt(project: Project, *arguments: str, number: int = 1) -> Command:
-    """Starts dbt as on a machine of its own: nothing but the database is shared."""
+    """Starts dbt as if on another machine: only the database is shared."""
     own = {"DBT_TARGET_PATH": f"target/{number}", "DBT_LOG_PATH": f"logs/{number}"}
     return project.start("dbt", "--no-use-colors", *arguments, "--target", project.target, **own)
 
@@ -81,12 +81,12 @@ def assert_as_if_in_sequence(project: Project) -> None:
     assert_star(project, Load(input_files(project.events), input_files(project.songs)))
 
 
-# --- on Redshift, where every transaction sees its own snapshot ------------------
+# --- on Redshift, where each transaction sees a snapshot of its own ------------------
 
 
 @contextmanager
 def held(cluster: FakeRedshift, table: str, mode: str = "share") -> Iterator[None]:
-    """Keeps a table locked: with mode share those wait that would write into it."""
+    """Keeps a table locked; in mode share, writers wait."""
     with cluster.admin() as connection, connection.transaction():
         connection.execute(f"lock table {table} in {mode} mode")
         yield
@@ -123,7 +123,7 @@ def test_two_builds_of_an_incremental_model(built_project: RedshiftProject) -> N
 
 
 def test_models_of_one_build_do_not_wait_for_each_other(built_project: RedshiftProject) -> None:
-    """Of two that do not depend on each other one ends while the other still waits."""
+    """Of two independent models one ends while the other still waits."""
     project = built_project
     project.load()
     newest = "select max(loaded_at) from sparkify_intermediate.int_user_agents"
@@ -136,7 +136,7 @@ def test_models_of_one_build_do_not_wait_for_each_other(built_project: RedshiftP
 
 
 def test_two_builds_of_the_seeds(built_project: RedshiftProject) -> None:
-    """Each drops them and creates them; neither may find them gone, or there again."""
+    """Each drops and creates them; neither may find them missing, or existing again."""
     project = built_project
     project.load()
     before = project.marts()["dim_locations"]
@@ -174,7 +174,7 @@ def test_two_later_builds(built_project: RedshiftProject, arguments: tuple[str, 
 
 
 def test_two_loads(built_project: RedshiftProject) -> None:
-    """Both plan to load the same file, and wait for the lock of the ledger."""
+    """Both plan to load the same file and wait for the ledger's lock."""
     project = built_project
     project.upload()
     with held(project.cluster, "sparkify_raw.loads"):
@@ -189,7 +189,7 @@ def test_two_loads(built_project: RedshiftProject) -> None:
 
 
 def test_two_first_loads(redshift_project: RedshiftProject) -> None:
-    """Both find no raw tables, and create them."""
+    """Both find no raw tables and create them."""
     project = redshift_project
     project.upload()
     loads = [start_load(project) for _ in range(2)]
@@ -199,7 +199,7 @@ def test_two_first_loads(redshift_project: RedshiftProject) -> None:
 
 
 def test_a_build_during_a_load(built_project: RedshiftProject) -> None:
-    """The build does not wait; what is being loaded is built by the next one."""
+    """The build does not wait; the next one builds what is being loaded."""
     project = built_project
     project.upload()
     with held(project.cluster, "sparkify_raw.staging_events"):
@@ -214,7 +214,7 @@ def test_a_build_during_a_load(built_project: RedshiftProject) -> None:
 
 
 def test_a_load_during_a_build(built_project: RedshiftProject) -> None:
-    """The load does not wait; the build ends, and the next one builds what was loaded."""
+    """The load does not wait; the next build builds what was loaded."""
     project = built_project
     project.load()
     with held(project.cluster, "sparkify.fct_songplays"):
@@ -230,7 +230,7 @@ def test_a_load_during_a_build(built_project: RedshiftProject) -> None:
     assert_as_if_in_sequence(project)
 
 
-# --- on DuckDB, where one process has the database -------------------------------
+# --- on DuckDB, where one process locks the database -------------------------------
 
 
 def has_database(command: Command, database: Path) -> bool:
@@ -244,7 +244,7 @@ def has_database(command: Command, database: Path) -> bool:
 
 @contextmanager
 def stopped(command: Command, database: Path) -> Iterator[None]:
-    """Stops a command for a while when it has the database."""
+    """Pauses a command once it has locked the database."""
     until(lambda: has_database(command, database), command)
     os.kill(command.pid, signal.SIGSTOP)
     try:

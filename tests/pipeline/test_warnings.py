@@ -1,4 +1,4 @@
-"""What the star leaves out, or may lack, is told by warnings that say what they found."""
+"""Warnings report what the star leaves out or lacks, and say what they found."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ PLAYS = "select item_in_session from fct_songplays order by 1"
 
 
 def warnings(project: Project, *options: str, code: int = 0) -> tuple[dict[str, int], list[str]]:
-    """How much each test that warns found, and what the end of the run says of it."""
+    """The number of findings of each test that warns, and the lines about them at the end."""
     run = project.run(
         *("dbt", *options, "--no-use-colors", "test", *NO_UNIT_TESTS),
         *("--target", project.target, "--select", *WARNINGS),
     )
     assert run.code == code, run.text
     counts = re.findall(r"(?:WARN|FAIL) (\d+) (assert_\w+)", run.output)
-    told = [
+    lines = [
         re.sub(r"20\d\d-\d\d-\d\d[ T][\d:.]+", "TIME", line.split("  ", 1)[1])
         for line in run.output.splitlines()
         if re.search(r"  assert_\w+: ", line)
     ]
-    return {name: int(number) for number, name in counts}, sorted(told)
+    return {name: int(number) for number, name in counts}, sorted(lines)
 
 
-def test_plays_that_are_left_out_are_told(project: Project) -> None:
-    """Those without a user, whatever is in place of userId, and those on another page."""
+def test_plays_that_are_left_out_are_reported(project: Project) -> None:
+    """Those without a user, whatever stands in place of userId, and those on another page."""
     renamed = event(12)
     renamed["subscriber"] = renamed.pop("userId")
     project.write_events("2018/11/new.json", event(11, userId=""), renamed, event(13, userId=None))
@@ -44,10 +44,10 @@ def test_plays_that_are_left_out_are_told(project: Project) -> None:
     project.load()
     project.dbt("run")
     assert project.query(PLAYS) == [(1,), (2,), (3,)]
-    found, told = warnings(project)
+    found, lines = warnings(project)
     assert found == {"assert_new_plays_are_not_left_out": 4, "assert_no_play_is_left_out": 4}
     first = "loaded_since: TIME, first_event_at: TIME, first_session_id: 70, first_item_in_session:"
-    assert told == [
+    assert lines == [
         f"{test}: reason: {reason}, play_count: {count}, {first} {item}, first_ts: {ts}"
         for test in ("assert_new_plays_are_not_left_out", "assert_no_play_is_left_out")
         for reason, count, item, ts in (
@@ -55,17 +55,17 @@ def test_plays_that_are_left_out_are_told(project: Project) -> None:
             ("a song on page Listen", 1, 14, event(14)["ts"]),
         )
     ]
-    # The same where warnings are errors; and nothing of it where they are none.
-    assert warnings(project, "--warn-error", code=1) == (found, told)
+    # The same if warnings are errors; and nothing if there are none.
+    assert warnings(project, "--warn-error", code=1) == (found, lines)
     project.execute("delete from sparkify_raw.staging_events where iteminsession > 10")
     log = project.with_log()
     assert warnings(project) == ({}, [])
     assert "as found" not in log.read_text()
 
 
-def test_times_that_are_none_are_told(project: Project) -> None:
-    """Seconds, microseconds and nanoseconds are recognized; a time before 2000 is none. A ts in
-    nanoseconds is more than a whole number may be."""
+def test_impossible_timestamps_are_reported(project: Project) -> None:
+    """Seconds, microseconds and nanoseconds are recognized, and a time before 2000 is impossible. A
+    ts in nanoseconds is too large for a whole number."""
     seconds, registered = 1541106106, 1540919166
     project.write_events("seconds.json", event(11, ts=seconds), event(12, ts=seconds + 60))
     project.write_events("micro.json", event(13, ts=seconds * 10**6))
@@ -89,7 +89,7 @@ def test_times_that_are_none_are_told(project: Project) -> None:
         (10, None),
     ]
     assert project.query("select min(year), max(year) from dim_time") == [(2000, 2018)]
-    found, told = warnings(project)
+    found, lines = warnings(project)
     assert found["assert_events_have_a_time"] == 10
     kinds = {
         "registration is after mid-2149": 1,
@@ -100,7 +100,7 @@ def test_times_that_are_none_are_told(project: Project) -> None:
         "ts looks like microseconds": 1,
         "ts looks like seconds": 2,
     }
-    shown = [line for line in told if line.startswith("assert_events_have_a_time: ")]
+    shown = [line for line in lines if line.startswith("assert_events_have_a_time: ")]
     assert [line.rpartition(": ")[0] for line in shown] == [
         f"assert_events_have_a_time: problem: {kind}, event_count: {number},"
         " loaded_since: TIME, example"
@@ -111,8 +111,8 @@ def test_times_that_are_none_are_told(project: Project) -> None:
     assert "not a whole number of at most" in project.load(fails=True).errors
 
 
-def test_columns_that_many_new_rows_lack_are_told(project: Project) -> None:
-    """One in twenty may; a key that has another name is lacking in all."""
+def test_columns_that_many_new_rows_lack_are_reported(project: Project) -> None:
+    """One in twenty rows may lack one; a renamed key is missing in all."""
     plays = [event(item) for item in range(10, 27)]  # twenty with those there are
     project.write_events("2018/11/new.json", *plays[1:], event(30, artist=None))
     project.write_songs("named.json", {"name": "Title 3", **song(3)})
@@ -127,9 +127,9 @@ def test_columns_that_many_new_rows_lack_are_told(project: Project) -> None:
     project.write_songs("renamed.json", renamed)
     project.load()
     project.dbt("run")
-    found, told = warnings(project)
+    found, lines = warnings(project)
     assert found == {"assert_new_plays_are_complete": 1, "assert_new_songs_are_complete": 1}
-    assert told == [
+    assert lines == [
         "assert_new_plays_are_complete: column_name: song_title, lacking_count: 17,"
         " play_count: 37, loaded_since: TIME",
         "assert_new_songs_are_complete: column_name: title, lacking_count: 1,"

@@ -1,8 +1,9 @@
-"""Runs the project's commands in forks of a process that has imported dbt already.
+"""Runs the project's commands in forks of a process that has already imported dbt.
 
-Importing dbt takes longer than most of what the tests have it do. The process
-`python -m tests.pipeline.warm` reads requests on its standard input and forks for each; the
-fork becomes what the command would have been, with that environment, folder and arguments.
+Importing dbt takes longer than most commands of the tests. `python -m tests.pipeline.warm`
+reads requests from its standard input and forks for each; the fork takes the environment, the
+folder and the arguments of the command and runs it. With `pytest --plain`, PlainRunner starts
+each command as an ordinary process instead.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from functools import cache, lru_cache, partial, partialmethod
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# One of each kind of what the project has.
+# One of each kind of resource that the project has.
 WARM_PROJECT = {
     "dbt_project.yml": "{name: warm, profile: warm, on-run-start: select 1}",
     "profiles.yml": """
@@ -69,7 +70,7 @@ COMPILED: dict[tuple, object] = {}
 
 @dataclass
 class Run:
-    """What a command printed and how it ended; the code is negative if a signal ended it."""
+    """What a command printed, and its exit code, which is negative if a signal ended it."""
 
     code: int
     output: str
@@ -82,7 +83,7 @@ class Run:
 
 
 class Command:
-    """A command under way."""
+    """A running command."""
 
     def __init__(self, runner: Runner, request: dict):
         self.runner = runner
@@ -94,13 +95,13 @@ class Command:
         return self.runner.code_of(self.pid, timeout=0)
 
     def kill(self) -> None:
-        """Sends SIGKILL to it and what it started."""
+        """Sends SIGKILL to the command and its children."""
         if self.poll() is None:
-            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
                 os.killpg(self.pid, signal.SIGKILL)
 
     def wait(self, timeout: float = 300) -> Run:
-        """Waits for its end. Raises TimeoutError."""
+        """Waits for the command to end. Raises TimeoutError."""
         code = self.runner.code_of(self.pid, timeout)
         if code is None:
             raise TimeoutError(f"still running after {timeout} seconds: {self.errors}")
@@ -108,17 +109,17 @@ class Command:
 
     @property
     def output(self) -> str:
-        """What it has printed so far."""
+        """What the command has printed so far."""
         return (self.folder / "stdout").read_text()
 
     @property
     def errors(self) -> str:
-        """What it has printed on standard error so far."""
+        """What it has printed to standard error so far."""
         return (self.folder / "stderr").read_text()
 
 
 class Runner:
-    """The process that forks, as the tests see it."""
+    """The process that forks, as seen from the tests."""
 
     def __init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="warm_")
@@ -129,7 +130,7 @@ class Runner:
             [sys.executable, "-m", "tests.pipeline.warm"],
             cwd=ROOT,
             env={k: v for k, v in os.environ.items() if not k.startswith(("DBT_", "AWS_"))}
-            # Of the semaphores of forks that were killed.
+            # Killed forks leave semaphores behind.
             | {"PYTHONWARNINGS": "ignore:resource_tracker"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -152,7 +153,7 @@ class Runner:
     ) -> Command:
         """Starts `python load_staging.py ...` or `dbt ...`, whichever the arguments begin with.
 
-        It may make no file larger than `file_size` bytes, as if the disk were full then.
+        With `file_size`, it cannot write files of more bytes, as if the disk were full.
         """
         self.started += 1
         printed = Path(self.folder.name, str(self.started))
@@ -171,36 +172,87 @@ class Runner:
         )
 
     def ask(self, request: dict) -> int:
-        """Sends a request; the pid of the fork."""
+        """Sends a request; returns the pid of the fork."""
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
-        while "started" not in (told := self._hear()):
-            self._note(told)
-        self.codes.pop(told["started"], None)  # of an earlier process with this number
-        return told["started"]
+        while "started" not in (message := self._receive()):
+            self._note(message)
+        self.codes.pop(message["started"], None)  # of an earlier process with this pid
+        return message["started"]
 
     def code_of(self, pid: int, timeout: float) -> int | None:
-        """The exit code of a fork, or None if it still runs after so many seconds."""
+        """The exit code of a fork, or None if it is still running after `timeout` seconds."""
         end = time.monotonic() + timeout
         while pid not in self.codes:
             left = max(0, end - time.monotonic())
             if not select.select([self.process.stdout], [], [], left)[0]:
                 return None
-            self._note(self._hear())
+            self._note(self._receive())
         return self.codes[pid]
 
-    def _note(self, told: dict) -> None:
-        self.codes[told["ended"]] = told["code"]
-        self.cpu_seconds[told["ended"]] = told["cpu_seconds"]
+    def _note(self, message: dict) -> None:
+        self.codes[message["ended"]] = message["code"]
+        self.cpu_seconds[message["ended"]] = message["cpu_seconds"]
 
-    def _hear(self) -> dict:
+    def _receive(self) -> dict:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError("the process that forks has ended")
         return json.loads(line)
 
 
+class PlainRunner(Runner):
+    """Starts each command as a process of its own, as a user does."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="plain_")
+        self.codes: dict[int, int] = {}
+        self.cpu_seconds: dict[int, float] = {}
+        self.started = 0
+        self.processes: dict[int, subprocess.Popen] = {}
+
+    def close(self) -> None:
+        self.folder.cleanup()
+
+    def ask(self, request: dict) -> int:
+        program, *arguments = request["arguments"]
+        python = Path(sys.executable)
+        command = [python.with_name("dbt")] if program == "dbt" else [python, program]
+        printed = Path(request["printed"])
+        with (printed / "stdout").open("w") as output, (printed / "stderr").open("w") as errors:
+            process = subprocess.Popen(
+                [*command, *arguments],
+                cwd=request["cwd"],
+                env=request["environment"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+        if size := request["file_size"]:
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
+        self.codes.pop(process.pid, None)
+        self.processes[process.pid] = process
+        return process.pid
+
+    def code_of(self, pid: int, timeout: float) -> int | None:
+        if pid not in self.codes:
+            before = cpu_seconds(resource.RUSAGE_CHILDREN)
+            try:
+                self.codes[pid] = self.processes[pid].wait(timeout)
+            except subprocess.TimeoutExpired:
+                return None
+            self.cpu_seconds[pid] = cpu_seconds(resource.RUSAGE_CHILDREN) - before
+        return self.codes[pid]
+
+
+def cpu_seconds(who: int) -> float:
+    """The CPU time that this process, or its children, have used so far."""
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
+
+
 def serve() -> dict:
-    """Forks for each request; returns in the forks, with the request."""
+    """Forks for each request. In a fork, returns the request."""
     woken, waking = os.pipe()
     os.set_blocking(waking, False)
     signal.set_wakeup_fd(waking)
@@ -214,11 +266,8 @@ def serve() -> dict:
             ended, status, usage = os.wait4(pid, os.WNOHANG)
             if ended:
                 running.remove(pid)
-                code, cpu_seconds = (
-                    os.waitstatus_to_exitcode(status),
-                    usage.ru_utime + usage.ru_stime,
-                )
-                tell({"ended": pid, "code": code, "cpu_seconds": cpu_seconds})
+                code, seconds = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
+                send({"ended": pid, "code": code, "cpu_seconds": seconds})
         if sys.stdin in ready:
             line = sys.stdin.readline()
             if not line:
@@ -234,16 +283,16 @@ def serve() -> dict:
                 os.close(waking)
                 return json.loads(line)
             running.add(pid)
-            tell({"started": pid})
+            send({"started": pid})
 
 
-def tell(message: dict) -> None:
-    """Writes a line to the tests."""
+def send(message: dict) -> None:
+    """Sends a message to the tests."""
     os.write(1, json.dumps(message).encode() + b"\n")
 
 
 def warm_up() -> None:
-    """Imports what the commands do, and has dbt parse a project: the first time is slow."""
+    """Imports what the commands import and has dbt parse a project: the first time is slow."""
     import dbt.adapters.duckdb
     import dbt.adapters.redshift
     import dbt.cli.main
@@ -262,11 +311,11 @@ def warm_up() -> None:
 
     EventManager.fire_event = partialmethod(fire_event, EventManager.fire_event)
     base_types.ParseDict = partial(message, parse=base_types.ParseDict)
-    parsedatetime.Constants = cache(parsedatetime.Constants)  # for each column of each answer
-    # It looks through all installed packages, for each command.
+    parsedatetime.Constants = cache(parsedatetime.Constants)  # made for each column of each result
+    # Each command would search all installed packages.
     PluginManager.get_prefixed_modules = cache(PluginManager.get_prefixed_modules)
     Environment.compile = partialmethod(compiled, Environment.compile)
-    # It searches all modules for what to say in a message, at each start for each flag.
+    # Each start would search all modules, for the text of a message about each flag.
     BehaviorFlagRendered._default_source = staticmethod(lambda: "an adapter")
     show_frames_alone()
     sqlparse.split = partial(statements, split=lru_cache(1000)(sqlparse.split))
@@ -275,7 +324,7 @@ def warm_up() -> None:
             Path(folder, name).parent.mkdir(exist_ok=True)
             Path(folder, name).write_text(textwrap.dedent(text))
         options = ["--project-dir", folder, "--profiles-dir", folder]
-        for target in ("redshift", "duckdb", "duckdb"):  # at last from what it saved
+        for target in ("redshift", "duckdb", "duckdb"):  # the last from the saved manifest
             done = dbt.cli.main.dbtRunner().invoke(
                 ["--quiet", "parse", "--target", target, *options]
             )
@@ -285,14 +334,14 @@ def warm_up() -> None:
 
 
 def show_frames_alone() -> None:
-    """Leaves out of inspect.stack what redshift_connector has no need of, as it looks for who
-    opens a connection: the source lines, for which all modules are searched."""
+    """Makes inspect.stack return frames without source lines. redshift_connector calls it for each
+    connection and needs only the frames; the lines take a search through all modules."""
     inspect.stack = lambda: [(frame,) for frame, _ in traceback.walk_stack(sys._getframe(1))]
 
 
 def fire_event(manager, fire: Callable, event, level=None, *rest, **options) -> None:
-    """Fires an event of dbt, unless it is for debugging, there is no such log, and it is not a
-    macro's, which load_staging.py hears. To make their messages takes a quarter of a run."""
+    """Fires an event of dbt, but no debug event that nobody logs: building their messages takes a
+    quarter of a run. Those of macros stay, since load_staging.py reads them."""
     if (
         (level or event.level_tag()) != "debug"
         or type(event).__name__ == "JinjaLogDebug"
@@ -302,7 +351,7 @@ def fire_event(manager, fire: Callable, event, level=None, *rest, **options) -> 
 
 
 def compiled(environment, compile: Callable, source, *rest, **options):
-    """The code of a template, compiled once for each kind of environment."""
+    """The code of a template, compiled once per kind of environment."""
     key = (type(environment), source, *rest, *options.items())
     if key not in COMPILED:
         COMPILED[key] = compile(environment, source, *rest, **options)
@@ -310,7 +359,7 @@ def compiled(environment, compile: Callable, source, *rest, **options):
 
 
 def message(values: dict, empty, parse: Callable):
-    """The protobuf message with these values, made by its class where that takes them."""
+    """The protobuf message with these values, from its constructor where that accepts them."""
     try:
         return type(empty)(**values)
     except (AttributeError, TypeError, ValueError):
@@ -318,14 +367,14 @@ def message(values: dict, empty, parse: Callable):
 
 
 def statements(sql: str, split: Callable[[str], list[str]]) -> list[str]:
-    """The statements of a text. To split it, as dbt-redshift does with all that it sends, takes
-    a quarter of a run; it has mostly one."""
+    """The statements of a text, which mostly has one. dbt-redshift splits all that it sends, and
+    sqlparse takes a quarter of a run for it."""
     one = sql.strip()
     return split(sql) if not one or ";" in one[:-1] else [one]
 
 
 def become(request: dict) -> None:
-    """Is the command, from here to the end of the process."""
+    """Runs the command in this process and ends it."""
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -348,7 +397,7 @@ def become(request: dict) -> None:
     except BaseException:
         traceback.print_exc()
         code = 1
-    # Taking the interpreter apart, as sys.exit() does, takes as long as many a command.
+    # sys.exit() would tear the interpreter down, which takes as long as some commands.
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -364,7 +413,7 @@ def run(arguments: list[str]) -> None:
         cli()
     else:
         sys.path[0] = str(Path(program).resolve().parent)
-        # What processes that it starts import first.
+        # Processes that it spawns import this first.
         main = sys.modules["__main__"]
         main.__spec__, main.__file__ = None, str(Path(program).resolve())
         runpy.run_path(program, run_name="__main__")
@@ -372,5 +421,5 @@ def run(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     warm_up()
-    gc.disable()  # no command lives long
+    gc.disable()  # commands are short
     become(serve())
