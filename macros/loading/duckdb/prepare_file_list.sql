@@ -1,0 +1,2 @@
+{% macro duckdb__prepare_file_list(source_table, path) -%}
+{%- endmacro %}
