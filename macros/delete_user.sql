@@ -1,9 +1,9 @@
 {#
-    Deletes what the warehouse holds of a user, in one transaction: the events, which the
-    ledger then counts no more, and the rows of each table with a user_id. Tables gathered
-    from the events of all users are emptied, and the next build gathers them anew.
-    Rejected rows do not tell whose they are, so all rejected events lose their values.
-    The files that the events came from are not touched.
+    Deletes all data of a user in one transaction: the events, also from the ledger's
+    counts, and the rows of each table with a user_id. Tables derived from the events of
+    all users are emptied, and the next build fills them again. As rejected rows cannot be
+    assigned to users, all rejected events lose their values. The loaded files are not
+    touched.
 
     dbt run-operation delete_user --args '{user_id: 26}'
 #}
@@ -21,7 +21,7 @@
         {% do exceptions.raise_compiler_error("Nothing has been loaded yet.") %}
     {% endif %}
     {% set user_columns = {events: "userid"} %}
-    {% set gathered = [] %}
+    {% set derived = [] %}
     {% set locks = [raw_relation("loads")] %}
     {% for model in graph.nodes.values() if model.resource_type == "model" %}
         {% set relation = api.Relation.create(schema=model.schema, identifier=model.alias) %}
@@ -33,12 +33,12 @@
         {% elif "user_id" in model.columns %}
             {% do user_columns.update({relation: "user_id"}) %}
         {% elif model.fqn[1] == "intermediate" and model.config.materialized == "incremental" %}
-            {% do gathered.append(relation) %}
+            {% do derived.append(relation) %}
         {% endif %}
     {% endfor %}
 
     {% set rows = run_query(
-        _delete_user_sql(user_id, user_columns, gathered, locks)
+        _delete_user_sql(user_id, user_columns, derived, locks)
     ).rows %}
     {% for row in rows if row["row_count"] | int > 0 %}
         {% do log(row["table_name"] ~ ": " ~ row["row_count"] ~ " rows deleted", info=true) %}
@@ -47,8 +47,8 @@
         {% do log("No rows of user " ~ user_id ~ " were found.", info=true) %}
     {% else %}
         {% do log(
-            "Now clean the files, which bring user " ~ user_id ~ " back if they are loaded"
-            ~ " again, and run dbt build.", info=true
+            "Now remove user " ~ user_id ~ " from the files, or loading them again brings the"
+            ~ " user back, and run dbt build.", info=true
         ) %}
     {% endif %}
 {% endmacro %}
@@ -57,7 +57,7 @@
     {{ return((relation.schema ~ "." ~ relation.identifier) | lower) }}
 {% endmacro %}
 
-{# One query, for the reason that raw_tables_present gives. #}
+{# One query, for the reason given in raw_tables_present. #}
 {% macro _tables_present() %}
     {% set sql %}
         select lower(table_schema || '.' || table_name) as table_name
@@ -70,10 +70,10 @@
 {% endmacro %}
 
 {#
-    The locks keep loads from counting rows, and builds from writing some, that are
-    deleted meanwhile.
+    The locks keep loads from counting, and builds from writing, rows that are being
+    deleted.
 #}
-{% macro _delete_user_sql(user_id, user_columns, gathered, locks) -%}
+{% macro _delete_user_sql(user_id, user_columns, derived, locks) -%}
 {%- set loads = raw_relation("loads") -%}
 begin;
 
@@ -112,7 +112,7 @@ where source_table = 'staging_events';
 {% for relation, column in user_columns.items() -%}
 delete from {{ relation }} where {{ column }} = {{ user_id }};
 {% endfor -%}
-{% for relation in gathered -%}
+{% for relation in derived -%}
 delete from {{ relation }};
 {% endfor %}
 commit;

@@ -1,6 +1,5 @@
 {#
-    What is beyond the limits is null: a number that no timestamp can hold would stop
-    every build.
+    Null beyond the limits: a number that no timestamp can hold would stop every build.
 #}
 {% macro epoch_ms_to_timestamp(column) -%}
     case

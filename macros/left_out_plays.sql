@@ -1,8 +1,8 @@
 {#
-    A query of the plays that are in no mart: a row for each reason, with how many there
-    are and the first of them.
+    A query for the plays that are in no mart: a row for each reason, with their number
+    and the first of them.
 
-    condition    SQL that tells which rows of stg_events to look at
+    condition    SQL condition on the rows of stg_events
 #}
 {% macro left_out_plays(condition="1 = 1") %}
 with

@@ -1,4 +1,4 @@
-{# What a song is matched by: its title, artist and length, as logged. #}
+{# The key by which a song is matched: its title, artist and length, as logged. #}
 {% macro match_key(title, artist_name, length) -%}
     md5(
         cast(length({{ title }}) as varchar(20)) || '|' || {{ title }}

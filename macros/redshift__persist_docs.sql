@@ -1,7 +1,7 @@
 {#
-    dbt's comments on a table and its columns, as far as they are not there yet: each is a
-    statement, and an incremental model keeps them from build to build. Columns that a
-    contract promises need not be looked up.
+    Sets dbt's comments on a table and its columns that do not exist yet. Each takes a
+    statement, and an incremental model keeps them between builds. With a contract the
+    columns need not be looked up.
     https://docs.aws.amazon.com/redshift/latest/dg/r_COMMENT.html
 #}
 {% macro redshift__persist_docs(relation, model, for_relation, for_columns) %}
@@ -12,8 +12,8 @@
     {% if for_columns and config.persist_column_docs() %}
         {% if not model.config.contract.enforced %}
             {% do exceptions.raise_compiler_error(
-                model.name ~ ": comments on columns need a contract, which says that the"
-                ~ " columns are there."
+                model.name ~ ": comments on columns need a contract, which ensures that the"
+                ~ " columns exist."
             ) %}
         {% endif %}
         {% for column in model.columns.values() %}
@@ -35,7 +35,7 @@
     {% endif %}
 {% endmacro %}
 
-{# column -> its comment; '' -> the table's. #}
+{# column -> its comment; '' -> the table's comment. #}
 {% macro _comments(relation) %}
     {% set sql %}
         select

@@ -1,6 +1,6 @@
 {#
-    The table that builds of a model or seed lock, by its name. Analysts, and the loader,
-    have no use for its schema.
+    The table that builds of a model or seed lock. It is in the intermediate schema, which
+    neither analysts nor the loader use.
 #}
 {% macro build_lock(name) %}
     {{ return(

@@ -1,6 +1,6 @@
 {#
-    At the start of a run that adds to what there is: stops it, in one line, if a table has
-    other columns than its model, as another version of the project may have left it.
+    At the start of an incremental run: stops it with one message if a table has other
+    columns than its model, perhaps from another version of the project.
 #}
 {% macro check_models() %}
     {% if execute and flags.WHICH in ["build", "run"] and not flags.FULL_REFRESH %}
@@ -18,8 +18,8 @@
             {% if found[node.alias | lower] | sort != expected %}
                 {% do exceptions.raise_compiler_error(
                     "The table " ~ node.schema ~ "." ~ node.alias ~ " has other columns than"
-                    ~ " its model, as another version of this project made it. Run `dbt build"
-                    ~ " --full-refresh`, which makes it anew from the raw tables; these and the"
+                    ~ " its model; another version of this project built it. Run `dbt build"
+                    ~ " --full-refresh`, which rebuilds it from the raw tables; these and the"
                     ~ " ledger stay as they are."
                 ) %}
             {% endif %}
@@ -27,7 +27,7 @@
     {% endif %}
 {% endmacro %}
 
-{# The tables of these models that exist: name -> its columns. #}
+{# The tables of these models that exist: name -> columns. #}
 {% macro _columns_of(models) %}
     {% set sql %}
         select

@@ -1,6 +1,6 @@
 {#
-    At the start of a run: creates the tables that lock_builds locks, which stay empty, as
-    far as they are missing. The adapter has listed what there is by then.
+    At the start of a run: creates the tables that lock_builds locks, which stay empty, if
+    they are missing. The adapter has already listed the existing tables.
 #}
 {% macro create_build_locks() %}
     {{ return(adapter.dispatch("create_build_locks")()) }}
@@ -9,7 +9,7 @@
 {% macro duckdb__create_build_locks() %}
 {% endmacro %}
 
-{# A user who may not create schemas may still build into one that was made for it. #}
+{# A user who may not create schemas may still build into an existing one. #}
 {% macro redshift__create_build_locks() %}
     {% set statements = [] %}
     {% if execute %}

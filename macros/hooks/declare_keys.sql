@@ -1,33 +1,33 @@
 {#
-    Declares the marts' keys, for the planner of Redshift, which uses them and enforces
-    none; an untrue one makes its results wrong. A column whose unique test passed becomes
+    Declares the marts' keys for Redshift's planner, which uses them but does not enforce
+    them; a false one makes query results wrong. A column whose unique test passed becomes
     a primary key, one whose relationships test passed a foreign key, and a key whose test
-    failed is dropped. A foreign key waits for the primary key that it refers to.
+    failed is dropped. A foreign key needs the primary key that it refers to.
 
-    Only incremental models have keys, which they keep. A dimension that is made anew each
-    night would lose them, and those that refer to it, so that each build would have to
-    alter the facts, which keeps their readers waiting.
+    Only incremental models have keys, as their tables persist. A dimension that is rebuilt
+    each night would lose them and the keys that refer to it, so each build would have to
+    alter the facts and make their readers wait.
     https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
 #}
 {% macro declare_keys(results) %}
     {{ return(adapter.dispatch("declare_keys")(results)) }}
 {% endmacro %}
 
-{# On DuckDB keys are enforced, row by row, which the tests do at a fraction. #}
+{# DuckDB would enforce keys row by row; the tests check them much faster. #}
 {% macro duckdb__declare_keys(results) %}
 {% endmacro %}
 
 {% macro redshift__declare_keys(results) %}
     {% set tested = _tested_keys(results) if execute else [] %}
     {% set declared = _declared_keys(tested) if tested else [] %}
-    {# A table that this run read from another environment is not in this one's schema. #}
+    {# Leaves out tables that this run read from another environment (--defer). #}
     {% set keys = [] %}
     {% for key in tested if key.table_name in declared | map(attribute="table_name") %}
         {% do keys.append(key) %}
     {% endfor %}
     {% if _key_changes(keys, declared) %}
-        {# Another build may be about to do the same: what ALTER would lock is locked, then
-           looked at again. #}
+        {# Another build may do the same at this time, so the tables are locked, as ALTER
+           would do anyway, and looked up again. #}
         {% do run_query(
             "begin; lock table " ~ keys | map(attribute="table") | unique | join(", ")
         ) %}
@@ -37,7 +37,7 @@
 {% endmacro %}
 
 {#
-    The keys whose test has passed or failed in this run, primary keys first: {schema,
+    The keys whose tests have passed or failed in this run, primary keys first: {schema,
     table_name, table, column, name, is_true, parent: {table, column, key_name} or none}.
 #}
 {% macro _tested_keys(results) %}
@@ -86,12 +86,12 @@
     }) }}
 {% endmacro %}
 
-{# The statements that make the declared keys those that are true. #}
+{# The statements that declare the keys that are true and drop the others. #}
 {% macro _key_changes(keys, declared) %}
     {% set names = declared | map(attribute="key_name") | list %}
     {% set changes = [] %}
 
-    {# A foreign key goes before the primary key that it refers to. #}
+    {# A foreign key is dropped before the primary key that it refers to. #}
     {% for key in keys | reverse if not key.is_true and key.name in names %}
         {% for foreign_key in declared
             if not key.parent and foreign_key.parent_schema == key.schema
@@ -125,9 +125,8 @@
 {% endmacro %}
 
 {#
-    The tables that exist in the schemas of these keys, a row for each key that is declared:
-    {schema, table_name, key_name, parent_schema, parent_name}, which are '' where there is
-    none.
+    The existing tables in the schemas of these keys, a row for each declared key:
+    {schema, table_name, key_name, parent_schema, parent_name}; '' where there is none.
 #}
 {% macro _declared_keys(keys) %}
     {% set sql %}

@@ -1,7 +1,7 @@
 {#
-    At the start of a full refresh: drops the foreign keys of the tables that it makes anew,
-    which declare_keys declares again at its end. Otherwise two models at once would wait
-    for each other: to drop a table that another's key refers to locks that one as well.
+    At the start of a full refresh: drops the foreign keys of the tables that it rebuilds;
+    declare_keys declares them again at the end. Otherwise two models could deadlock, as
+    dropping a table also locks the tables whose keys refer to it.
     https://docs.aws.amazon.com/redshift/latest/dg/r_DROP_TABLE.html
 #}
 {% macro drop_foreign_keys() %}

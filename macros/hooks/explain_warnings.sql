@@ -1,6 +1,6 @@
 {#
-    Says what the tests that warned have found, their first rows: dbt itself says how
-    many there are. With --warn-error they are failures, and said all the same.
+    Prints the first rows that tests with warnings have found; dbt only prints how many
+    there are. With --warn-error they are failures, and printed as well.
 #}
 {% macro explain_warnings(results) %}
     {% for result in results

@@ -1,6 +1,6 @@
 {#
-    Lets the readers into the marts' schema, once a run has built it. Their tables are granted by dbt's own
-    grants, in the transaction that builds each.
+    Grants the readers usage of the marts' schema once a run has built it. dbt's own grants
+    cover the tables, in the transaction that builds each.
     https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT.html
 #}
 {% macro grant_usage(results) %}

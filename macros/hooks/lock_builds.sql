@@ -1,10 +1,10 @@
 {#
-    Before an incremental model or a seed, inside its transaction: has it wait for the same
-    one of another build; other models go on. Under snapshot isolation two that found the same new rows would each delete
-    what there is of them in its snapshot, nothing, and insert them: twice. Of two that
-    drop a seed and create it, one would fail. LOCK must be the first statement, for the
-    one that first reads or writes takes the snapshot. It keeps readers out as well, so it
-    is on a table that nobody reads.
+    Before an incremental model or a seed, inside its transaction: makes it wait for the
+    same one of another build, but for no others. Under snapshot isolation two builds that
+    found the same new rows would both insert them, as neither sees the other's to delete.
+    Of two that drop and create a seed, one would fail. LOCK must be the first statement,
+    since the first one that reads or writes takes the snapshot. It blocks readers as well,
+    so it locks a table that nobody reads.
     https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html
     https://docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html
 #}
@@ -14,7 +14,7 @@
     {% endif %}
 {% endmacro %}
 
-{# One process at a time has the database's file. #}
+{# One process at a time opens the database file. #}
 {% macro duckdb__lock_builds() %}
 {% endmacro %}
 

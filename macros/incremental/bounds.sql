@@ -1,4 +1,4 @@
-{# Literals, for the reason that watermark gives. Nothing is between null and null. #}
+{# Literals, for the reason given in watermark. Nothing is between null and null. #}
 {% macro bounds(column, relation, condition, last_column=column) -%}
     {%- if execute and load_relation(relation) -%}
         {{ _bounds(column, relation, condition, last_column) }}

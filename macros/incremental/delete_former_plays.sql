@@ -1,6 +1,6 @@
 {#
-    Deletes the plays of events that came again and are none any more, in the incremental
-    build of the model that calls it. Nothing is sent if all that is new are plays.
+    In an incremental build, deletes the plays of events that were loaded again and are no
+    longer plays. No statement is sent if all new events are plays.
 #}
 {% macro delete_former_plays() %}
     {%- if is_incremental() -%}

@@ -1,6 +1,6 @@
 {#
-    Deletes the hours before the first play and after the last, once plays were deleted, in
-    the incremental build of the model that calls it.
+    In an incremental build, deletes the hours before the first play and after the last,
+    which exist once plays were deleted.
 #}
 {% macro delete_hours_without_plays() %}
     {%- if is_incremental() -%}

@@ -1,9 +1,9 @@
 {#
-    dbt's delete+insert, which looks for the rows to delete no further than between the
-    first event_time of the new ones and their last, or their last event_end if the meta
-    names that column. So the event_time that a key had before must lie between its new
-    event_time and event_end; without an event_end, a key must always come with the same
-    event_time. Literals, for the reason that watermark gives.
+    dbt's delete+insert, but looks for the rows to delete only between the first event_time
+    of the new rows and their last, or their last event_end if the meta names that column.
+    So the previous event_time of a key must lie between its new event_time and event_end;
+    without an event_end, a key must keep its event_time. Literals, for the reason given in
+    watermark.
     https://docs.getdbt.com/docs/build/incremental-strategy#custom-strategies
 #}
 {% macro get_incremental_bounded_delete_insert_sql(arg_dict) %}

@@ -1,7 +1,7 @@
 {#
-    Whether a relation has rows with a later time than any in the column `than` of the
-    model's own table, or any rows while that column is null somewhere. Asked before a query
-    is written, so that it leaves out what would find nothing.
+    Whether a relation has rows with a later time than the column `than` of the model's own
+    table has, or any rows while that column has nulls. Models ask at compile time, to leave
+    out a part of the query that would find nothing.
 #}
 {% macro has_newer(relation, column, than) %}
     {% if not execute or not load_relation(relation) %}

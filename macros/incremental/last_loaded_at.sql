@@ -1,4 +1,4 @@
-{# Up to when a relation knows what was loaded, as a literal. #}
+{# The time up to which a relation includes what was loaded, as a literal. #}
 {% macro last_loaded_at(relation) -%}
     {{ watermark("loaded_at", relation) }}
 {%- endmacro %}

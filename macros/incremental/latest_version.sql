@@ -1,8 +1,8 @@
 {#
-    Whether a row is the version that counts of those that share a key: the one loaded
-    last; of those loaded together, the first by content, nulls last. For QUALIFY.
+    For QUALIFY: whether a row is the version that counts among those with the same key,
+    the one loaded last; of those loaded together, the first by content, nulls last.
 
-    content    columns that tell versions apart, in the order in which they are compared
+    content    columns that distinguish versions, in the order of comparison
 #}
 {% macro latest_version(key, content) -%}
     row_number() over (

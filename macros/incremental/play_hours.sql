@@ -1,10 +1,10 @@
 {#
-    The hours that plays tell of, known before the query that lists them is written:
-    {first_hour, last_hour}, of the first play and the last, and what is to be listed of
-    these days, {first_day, day_count}: but for those between the first hour and the last
-    that are known. None has a play before the first load.
+    The hours of the first and the last play, first_hour and last_hour, and the days to
+    list, first_day and day_count: those of the plays without those between the first and
+    the last known hour. They become literals in the query. Without plays, the hours are
+    in 2200.
 
-    known    a relation that has start_hour without gaps; none if nothing is known
+    known    a relation that has start_hour without gaps; none if no hours are known
 #}
 {% macro play_hours(known=none) %}
     {% set hours = {
@@ -15,8 +15,8 @@
         {% set known_hours = _hours_of(known, "start_hour") if known else [none, none] %}
         {% set found = [none, none] %}
         {% if known_hours[0] is not none %}
-            {# As a rule the first and the last hour that are known still have plays, so that
-               all between them need not be read. #}
+            {# Usually the first and the last known hour still have plays, so what is between
+               need not be read. #}
             {% set found = _edges(*known_hours) %}
         {% endif %}
         {% if none in found %}
@@ -40,7 +40,7 @@
     {{ return(hours) }}
 {% endmacro %}
 
-{# The first hour and the last of a column, as texts; none if there are no rows. #}
+{# The first and the last hour of a column, as texts; none if there are no rows. #}
 {% macro _hours_of(relation, column, condition="1 = 1") %}
     {% set row = run_query(
         "select cast(date_trunc('hour', min(" ~ column ~ ")) as varchar(32)),"
@@ -51,9 +51,8 @@
 {% endmacro %}
 
 {#
-    The hours of the first and the last play, if these are not after the first hour, or
-    before the last one, that are known; otherwise none. Both engines skip the blocks in
-    between.
+    The hours of the first and the last play, each none if it lies between the known hours:
+    both engines skip the blocks in between.
 #}
 {% macro _edges(first_hour, last_hour) %}
     {% set after_first = dbt.dateadd("hour", 1, "cast('" ~ first_hour ~ "' as timestamp)") %}

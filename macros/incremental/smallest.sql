@@ -1,4 +1,4 @@
-{# A literal, for the reason that watermark gives. Nothing is compared with null. #}
+{# A literal, for the reason given in watermark. Comparisons with null find nothing. #}
 {% macro smallest(column, relation, condition) -%}
     {%- set value = none -%}
     {%- if execute and load_relation(relation) -%}

@@ -1,6 +1,6 @@
 {#
-    A literal, not a subquery: with a literal both engines skip the blocks that
-    hold nothing newer, a subquery reads the whole table.
+    A literal, not a subquery: with a literal both engines skip the blocks that hold
+    nothing newer; with a subquery they read the whole table.
 #}
 {% macro watermark(column, relation=this, days_before=0) -%}
     {%- set newest = none -%}
