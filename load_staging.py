@@ -1,10 +1,16 @@
-"""Load what is new under each source's location into the raw staging tables.
+"""Load the files that are new at each source's location into the raw tables.
 
-The sources' YAML says where the files of a table lie; the ledger, in the warehouse, says which
-of them are loaded. loader/command.py begins. All SQL is in macros/loading/.
+The sources' YAML says where the files of a table lie, the ledger in the warehouse which of them
+are loaded. Start reading at loader/command.py; all SQL is in macros/loading/.
 """
 
-if __name__ == "__main__":  # so that processes that join files need not import dbt
-    from loader.command import main
+import sys
 
+if __name__ == "__main__":  # processes that join files import this module too, but not dbt
+    if not (3, 11) <= sys.version_info[:2] < (3, 14):
+        sys.exit("Error: this needs Python 3.11, 3.12 or 3.13, not " + sys.version.split()[0])
+    try:
+        from loader.command import main
+    except ModuleNotFoundError as error:
+        sys.exit(f"Error: {error}. Run `make run`, or first: source .venv/bin/activate")
     main()

@@ -1,93 +1,107 @@
-"""The command: where the files are, and what to say of the load."""
+"""The command line: finds the files of each source, loads what is new, prints a summary."""
 
 import os
 import sys
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import click
 from click import ClickException
 from dbt.cli.options import MultiOption
 
-from loader import in_words, note
-from loader.files import find_files
-from loader.loading import Load
+from loader import note, pluralize
+from loader.files import find_files, skip_reason
+from loader.loading import Load, LoadResult, stage_prefix
 from loader.plan import Options, Source
 from loader.s3 import is_s3
 from loader.warehouse import Dbt
 
+LIST: dict[str, Any] = {"cls": MultiOption, "multiple": True, "type": tuple}  # as dbt's --select
+FOLDER = click.Path(path_type=Path, resolve_path=True)
+ROOT = Path(__file__).parents[1]
+
 
 def find_sources(dbt: Dbt, select: tuple[str, ...]) -> list[Source]:
-    """The source tables to load, with the files at their locations.
-
-    Raises ClickException if it is not said where they are, or where the engine cannot read them.
-    """
+    """The selected source tables, with the files at their locations. Raises ClickException if a
+    location is missing, or is one that the engine cannot read."""
     sources = dbt.sources()
-    given = {source.variable for source in sources} & os.environ.keys()
-    known = [source.table for source in sources]
-    if unknown := sorted(set(select) - set(known)):
+    variables = {source.variable for source in sources} & os.environ.keys()
+    tables = [source.table for source in sources]
+    if unknown := sorted(set(select) - set(tables)):
         raise ClickException(
             f"--select: no source table is called {' or '.join(unknown)}; there are"
-            f" {' and '.join(known)}."
+            f" {' and '.join(tables)}."
         )
-    if dbt.is_redshift and not is_s3(os.environ.get("DBT_STAGE_LOCATION", "")):
+    stage = os.environ.get("DBT_STAGE_LOCATION", "")
+    if dbt.is_redshift and not is_s3(stage):
         raise ClickException(
-            "DBT_STAGE_LOCATION must be s3://bucket/prefix/, where the lists of files to COPY may"
-            " be written for Redshift to read."
+            "DBT_STAGE_LOCATION must be s3://bucket/prefix/, to write manifests to."
         )
     sources = [source for source in sources if not select or source.table in select]
     for source in sources:
-        check_location(source, given, dbt.is_redshift)
-    if not given:
+        source.location = checked_location(source, variables, dbt.is_redshift)
+        if dbt.is_redshift:
+            check_stage(stage, source)
+    if not variables:
         note(
-            f"This is the sample, {' and '.join(source.location for source in sources)}. For files"
-            f" of your own set {' and '.join(source.variable for source in sources)}."
+            f"Loading the sample: {' and '.join(source.location for source in sources)}. To load"
+            f" your own files, set {' and '.join(source.variable for source in sources)}."
         )
     for source in sources:
-        source.files, source.full_prefix, left_out = find_files(
+        source.files, source.prefix, skipped = find_files(
             source.location, source.variable, source.pattern, dbt.project_dir
         )
-        for reason, names in left_out.items():
-            count = in_words(len(names), "file")
+        for reason, names in skipped.items():
+            count = pluralize(len(names), "file")
             note(f"{source.table}: {count} left out, {reason}: {min(names)}")
     return sources
 
 
-def check_location(source: Source, given: set[str], is_redshift: bool) -> None:
-    """Writes a location as the others are written: with ~ and the names that Hadoop has for s3
-    replaced. `given` are the variables that are set, for this source or others: the sample is
-    loaded only if there are none. Raises ClickException if it is none for the engine."""
-    where = "s3://bucket/prefix/" if is_redshift else "s3://bucket/prefix/ or a folder"
-    variable, location = source.variable, source.location.strip()
+def checked_location(source: Source, variables: set[str], is_redshift: bool) -> str:
+    """A source's location with ~ expanded and s3a:// and s3n:// replaced by s3://. `variables`
+    are the location variables that are set: with any, no sample is loaded. Raises ClickException
+    if the engine cannot read the location."""
+    table, variable, location = source.table, source.variable, source.location.strip()
+    scheme, is_url, rest = location.partition("://")
+    problem = ""
     if not location:
+        problem = "empty" if variable in variables else "not set"
+    elif is_url and scheme.lower() not in ("s3", "s3a", "s3n"):
+        problem = location
+    elif is_redshift and not is_url:
+        problem = f"the folder {location}, but Redshift can only read S3"
+    elif variables and variable not in variables:
+        problem = f"not set, but {min(variables)} is"
+    if problem:
         raise ClickException(
-            f"{variable} is {'empty' if variable in given else 'not set'}: set it to where the"
-            f" files of {source.table} are, {where}."
+            f"{variable} is {problem}: set it to where the files of {table} are, s3://bucket/prefix/"
+            f"{'' if is_redshift else ' or a folder'}, or leave {table} out with --select."
         )
-    if location.startswith("~"):
-        source.location = location = str(Path(location).expanduser())
-    scheme, colon, rest = location.partition("://")
-    if colon and scheme.lower() not in ("s3", "s3a", "s3n"):
-        raise ClickException(f"{variable} is {location}, but files are read from {where} alone.")
-    if colon:
-        source.location = f"s3://{rest}"
-    if is_redshift and not colon:
+    if is_url:
+        return f"s3://{rest}"
+    return str(Path(location).expanduser()) if location.startswith("~") else source.location
+
+
+def check_stage(stage: str, source: Source) -> None:
+    """Raises ClickException if the stage's files would be listed as data of a source, or the
+    source's files removed as stale files of the stage."""
+    staged, data = stage_prefix(stage), f"{source.location.rstrip('/')}/"
+    is_data = staged.startswith(data) and not skip_reason(staged, data)
+    if is_data or data.startswith(staged):
         raise ClickException(
-            f"Redshift reads files in S3 alone, but the location of {source.table} is the folder"
-            f" {location}: set {variable} to {where}."
-        )
-    if given and variable not in given:
-        raise ClickException(
-            f"{variable} is not set, but {min(given)} is: set both, or leave {source.table} out"
-            " with --select."
+            f"DBT_STAGE_LOCATION is {stage}, whose files would be mixed with the data in"
+            f" {source.location}, set by {source.variable}: use a prefix outside of it."
         )
 
 
-def summary(sources: list[Source]) -> str:
+def summary(sources: list[Source], results: dict[str, LoadResult]) -> str:
     """The table at the end of a load."""
     rows = [("source table", "found", "loaded", "rows", "rejected", "bytes", "seconds")]
     for source in sources:
-        counts = (len(source.files), source.loaded, source.rows, source.rejected, source.bytes)
-        rows.append((source.table, *(f"{count:,}" for count in counts), f"{source.seconds:.1f}"))
+        result = results[source.table]
+        counts = (len(source.files), result.files, result.rows, result.rejected, result.bytes)
+        rows.append((source.table, *(f"{count:,}" for count in counts), f"{result.seconds:.1f}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
@@ -96,21 +110,16 @@ def summary(sources: list[Source]) -> str:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    *("--select", "-s"),
-    cls=MultiOption,
-    multiple=True,
-    type=tuple,
-    metavar="SOURCE_TABLE...",
-    help="Only these source tables.",
+    *("--select", "-s"), metavar="SOURCE_TABLE...", help="Load only these source tables.", **LIST
 )
 @click.option("--full-refresh", "-f", is_flag=True, help="Empty the tables and load every file.")
-@click.option("--reload", is_flag=True, help="Load changed files again, with others of their load.")
+@click.option("--reload", is_flag=True, help="Reload changed files and those loaded with them.")
 @click.option(
     "--max-errors",
     type=click.IntRange(0, 99_999),
     default=0,
     metavar="N",
-    help="Keep up to N bad rows aside in table rejected_rows, instead of refusing their files.",
+    help="Put up to N bad rows into table rejected_rows instead of failing.",
 )
 @click.option(
     "--join-from",
@@ -118,49 +127,37 @@ def summary(sources: list[Source]) -> str:
     default=1_000,
     metavar="N",
     show_default=True,
-    help="Join objects of up to 64 KB before loading them, if there are so many; 0: never.",
+    help="Join S3 objects of up to 64 KB before loading if there are N or more; 0: never.",
 )
-@click.option("--keep-gone", is_flag=True, help="Go on if loaded files are gone; their rows stay.")
-@click.option("--dry-run", is_flag=True, help="Print the SQL that would be run; change nothing.")
+@click.option("--keep-gone", is_flag=True, help="Go on if loaded files are gone; keep their rows.")
+@click.option("--dry-run", is_flag=True, help="Print the SQL without running it.")
 @click.option("--target", "-t", help="Target of the profile, as for dbt.")
-@click.option("--profiles-dir", help="Folder of profiles.yml; the project's, if it has one.")
-@click.option(
-    "--project-dir",
-    type=click.Path(path_type=Path, resolve_path=True),
-    default=Path(__file__).parents[1],
-    help="Folder of dbt_project.yml; this script's.",
-)
+@click.option("--profiles-dir", help="Folder of profiles.yml.")
+@click.option("--project-dir", type=FOLDER, default=ROOT, help="Folder of dbt_project.yml.")
 @click.option("--vars", default="{}", help="Variables for dbt, as YAML.")
-def main(
-    select: tuple[str, ...],
-    project_dir: Path,
-    profiles_dir: str | None,
-    target: str | None,
-    vars: str,
-    **how: bool | int,
-) -> None:
-    """Load the files that are not loaded yet into the raw staging tables."""
-    options, sources = Options(**how), []
+def main(select, project_dir, profiles_dir, target, vars, **settings) -> None:
+    """Load the files that are not loaded yet into the raw tables."""
+    options = Options(**settings)
+    results: dict[str, LoadResult] = defaultdict(LoadResult)
     try:
         dbt = Dbt(project_dir, profiles_dir, target, vars)
         sources = find_sources(dbt, select)
         if options.dry_run and not dbt.is_redshift:
-            dbt.spare_database()
-        Load(dbt, options).load_all(sources)
+            dbt.use_scratch_database()
+        Load(dbt, options, results).run(sources)
     except KeyboardInterrupt:
-        kept = sum(source.loaded for source in sources)
+        loaded = pluralize(sum(result.files for result in results.values()), "file")
         note(
-            f"Stopped. {in_words(kept, 'file')} of this run are loaded and stay so, what was under"
-            " way is undone. Run load_staging.py again, it goes on with the rest."
+            f"Stopped. This run loaded {loaded}; the batch under way was undone. Run"
+            " load_staging.py again to load the rest."
         )
         sys.exit(130)
     if options.dry_run:
         return
-    click.echo(summary(sources))
-    if rejected := sum(source.rejected for source in sources):
-        were = "was" if rejected == 1 else "were"
-        note(f"{in_words(rejected, 'row')} {were} rejected: see table rejected_rows.")
-    if not any(source.loaded for source in sources):
+    click.echo(summary(sources, results))
+    if rejected := sum(result.rejected for result in results.values()):
+        note(f"Rejected {pluralize(rejected, 'row')}: see table rejected_rows.")
+    if not any(result.files for result in results.values()):
         click.echo("Nothing new.")
-    elif any(source.is_replaced for source in sources):
+    elif any(result.has_replaced for result in results.values()):
         click.echo("Rows were replaced: run `dbt build --full-refresh` now.")

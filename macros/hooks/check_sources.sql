@@ -1,9 +1,10 @@
 {#
-    At the start of a run that reads raw tables: stops it, in one line, if they are not
-    there yet. Otherwise each staging model, and each test of them, would fail by itself.
+    At the start of a run that reads raw tables: stops it with one message if they do not
+    exist. Otherwise each staging model and each of its tests would fail.
 #}
 {% macro check_sources() %}
     {% if execute and flags.WHICH in ["build", "run", "test"] and _reads_raw_tables() %}
+        {% do check_database() %}
         {% set present = raw_tables_present() %}
         {% for name in raw_table_names() if name not in present %}
             {% do exceptions.raise_compiler_error(
@@ -14,7 +15,7 @@
     {% endif %}
 {% endmacro %}
 
-{# All that is selected does, but for seeds and their tests. #}
+{# Everything does but seeds and their tests. #}
 {% macro _reads_raw_tables() %}
     {% for unique_id in selected_resources if not unique_id.startswith("seed.") %}
         {% if unique_id.startswith("unit_test.") %}

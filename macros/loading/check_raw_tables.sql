@@ -1,8 +1,8 @@
 {#
-    An error if a raw table's column has another type than the sources' YAML says. The
-    source tables to replace may: which of them do is what it returns.
+    Raises an error if a raw table's column has another type than in the sources' YAML.
+    Tables that are to be replaced may differ; the names of those that do are returned.
 
-    present    table -> column -> type, as raw_tables_present gives them
+    present    table -> column -> type, as returned by raw_tables_present
     replaced   source tables that are to be replaced
 #}
 {% macro check_raw_tables(present, replaced) %}
@@ -16,7 +16,7 @@
                 {% do new_types.append(name) %}
             {% else %}
                 {% set remedy = (
-                    ", or make the table anew: python load_staging.py --full-refresh --select "
+                    ", or recreate the table: python load_staging.py --full-refresh --select "
                     ~ name ~ ", then dbt build --full-refresh"
                 ) if raw_source(name).external else "" %}
                 {% do exceptions.raise_compiler_error(

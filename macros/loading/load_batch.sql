@@ -1,25 +1,22 @@
 {#
-    Loads one batch of files into one source table, in one transaction with its
-    rows of the ledger.
+    Loads one batch of files into one source table, in one transaction with its rows of
+    the ledger.
 
-    batch      source_table  raw table to load
-               file_list     file of JSON lines, the files of the batch, as for plan_load
-               last_load     the source table's newest load when this one was planned,
-                             its load_id and loaded_at: if there is a newer one, the
-                             load stops
-               replaces      what the batch replaces: "all" that the table holds, one load
-                             by its load_id, or none
-               is_new_type   replaces "all": make the table anew, with the types of the YAML
-               object_count  objects, and other pieces of text, that the loader counted in
-                             the files: as many rows must be loaded or rejected
-               is_counted    whether it counted those of all files; otherwise there may be
-                             more
-               rejects       file of JSON lines, the pieces of text that are no rows
-               reject_count  how many these are
-               manifest      Redshift: the manifest of the batch, for COPY
-               compression   Redshift: of all its files, gzip, bzip2 or zstd; "" if they are
-                             not compressed
-               is_folded     DuckDB: whether a key is written in another case than its column
+    batch      source_table   raw table to load
+               file_list      file of JSON lines: the files of the batch, as for plan_load
+               last_load      the source table's newest load when this one was planned, its
+                              load_id and loaded_at; the load stops if there is a newer one
+               replaces       what the batch replaces: "all" rows of the table, one load by
+                              its load_id, or none
+               has_new_types  with replaces "all": recreate the table with the YAML's types
+               object_count   objects and other pieces of text that the loader counted in the
+                              files: as many rows must be loaded or rejected
+               is_counted     whether it counted those of all files; if not, there may be more
+               rejects        file of JSON lines: the rejected rows
+               reject_count   how many there are
+               manifest       Redshift: the manifest of the batch, for COPY
+               compression    Redshift: of all its files, gzip, bzip2 or zstd; "" if none
+               ignore_case    DuckDB: whether some key differs from its column's name in case
     dry_run    report the SQL instead of running it
 
     Reports {load: {load_id, loaded_at}, row_count, rejected_count}.

@@ -1,11 +1,10 @@
 {#
-    The full reload without Python, for dbt Cloud: COPY of all that lies under each
-    source table's location, in place of what the table holds. It cannot tell files,
-    so its load in the ledger has no file_count, and load_staging.py goes on only with
-    --full-refresh.
+    A full reload without Python, for dbt Cloud: COPY replaces the rows of each source
+    table with all that is under its location. It does not know the files, so its load
+    in the ledger has no file_count, and load_staging.py then needs --full-refresh.
 
     select     source tables to load; all if none is named
-    is_gzip    whether all objects are zipped; otherwise none may be
+    is_gzip    whether all objects are compressed with gzip; otherwise none may be
 
     dbt run-operation load_staging --args '{select: [staging_songs]}'
 #}
@@ -13,7 +12,7 @@
     {% do check_retries() %}
     {% if target.type != "redshift" %}
         {% do exceptions.raise_compiler_error(
-            "run-operation load_staging has Redshift COPY whole prefixes; run"
+            "run-operation load_staging is for Redshift; run"
             ~ " `python load_staging.py --full-refresh` on other engines."
         ) %}
     {% endif %}

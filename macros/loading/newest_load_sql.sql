@@ -1,4 +1,4 @@
-{# A source table's newest load. #}
+{# A query for a source table's newest load. #}
 {% macro newest_load_sql(source_table) %}
 select
     coalesce(max(load_id), 0) as load_id,

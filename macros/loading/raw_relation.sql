@@ -1,4 +1,4 @@
-{# Written with its schema alone: LOCK and COPY are documented for no more. #}
+{# Without the database: LOCK and COPY are documented for schema and table only. #}
 {% macro raw_relation(table_name) %}
     {% set node = raw_source(table_name) %}
     {{ return(

@@ -1,4 +1,4 @@
-{# The source tables to load and the ledger, in the order of the sources' YAML. #}
+{# The source tables and the ledger's tables, in the order of the sources' YAML. #}
 {% macro raw_table_names() %}
     {{ return(_raw_sources() | map(attribute="name") | list) }}
 {% endmacro %}

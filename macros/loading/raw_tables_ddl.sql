@@ -1,8 +1,8 @@
 {#
-    The statements that make the raw tables what the sources' YAML says: those that
-    are missing are created, columns that are missing are added.
+    The statements that create the raw tables and columns of the sources' YAML that do
+    not exist yet.
 
-    present    table -> names of its columns, as raw_tables_present gives them
+    present    table -> columns, as returned by raw_tables_present
 #}
 {% macro raw_tables_ddl(present) %}
     {% set statements = [] %}
@@ -18,7 +18,7 @@
         {% if name not in present %}
             {% do statements.append(create_raw_table_sql(relation, columns)) %}
         {% else %}
-            {# A column that comes later is null in the rows before it. #}
+            {# A column added later is null in the rows that exist. #}
             {% for column in columns if column.name | lower not in present[name] %}
                 {% do statements.append(
                     "alter table " ~ relation ~ " add column "
@@ -30,7 +30,7 @@
     {{ return(statements) }}
 {% endmacro %}
 
-{# A user who may not create schemas may still load into one that was made for it. #}
+{# A user who may not create schemas may still load into an existing one. #}
 {% macro _has_raw_schema() %}
     {% set sql %}
         select count(*) as schema_count

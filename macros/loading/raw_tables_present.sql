@@ -1,8 +1,8 @@
 {#
-    The raw tables that exist: table -> column -> type, as the engine writes it. One
-    query; the adapter's own look-ups would each leave a transaction open. An error if
-    something else bears a raw table's name: a view of Redshift that is not bound to its
-    tables is not among the columns.
+    The raw tables that exist: table -> column -> type, as the engine spells it. One
+    query, since each look-up of the adapter would leave a transaction open. Raises an
+    error if something else has the name of a raw table; it joins the columns, since
+    those of Redshift's late-binding views are not listed.
 #}
 {% macro raw_tables_present() %}
     {% set relation = raw_relation("loads") %}
@@ -27,8 +27,8 @@
     {% for row in run_query(sql).rows if row["table_name"] in raw_table_names() %}
         {% if row["table_type"] != "base table" %}
             {% do exceptions.raise_compiler_error(
-                raw_relation(row["table_name"]) ~ " is a " ~ row["table_type"] ~ ", in the"
-                ~ " place of a raw table: drop or rename it, or set DBT_RAW_SCHEMA to"
+                raw_relation(row["table_name"]) ~ " is a " ~ row["table_type"] ~ ", but"
+                ~ " must be a table: drop or rename it, or set DBT_RAW_SCHEMA to"
                 ~ " another schema."
             ) %}
         {% endif %}

@@ -1,4 +1,4 @@
-{# Tells load_staging.py something: run-operation returns no values, its events do. #}
+{# Passes a value to load_staging.py as a log event; run-operation returns none. #}
 {% macro report(value) %}
     {% do log("load_staging: " ~ tojson(value)) %}
 {% endmacro %}

@@ -1,6 +1,6 @@
 {#
-    Reports what Redshift found in the files of the COPY that was refused last, the
-    first ten of it: {errors: [text, ...]}. Its error only says in which view to look.
+    Reports the first ten errors of the last COPY that failed: {errors: [text, ...]}. The
+    error message of COPY only names the view that has them.
     https://docs.aws.amazon.com/redshift/latest/dg/r_STL_LOAD_ERRORS.html
     https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html
 

@@ -39,7 +39,7 @@ def test_good_rows_are_loaded_and_bad_ones_kept(project: Project) -> None:
     with_bad_rows(project)
     run = project.load("--max-errors", "2")
     assert table_at_the_end(run.output)["staging_events"][:4] == ["3", "3", "5", "2"]
-    assert "2 rows were rejected" in run.errors
+    assert "Rejected 2 rows" in run.errors
     assert project.query(EVENTS) == [(1,), (2,), (3,), (11,), (13,)]
     file = where(project, "bad.json")
     assert project.query(REJECTED) == [
@@ -186,8 +186,8 @@ def test_an_object_with_other_keys_is_not_a_row(project: Project) -> None:
     rejected = project.query(
         "select line_number, reason from sparkify_raw.rejected_rows order by 1"
     )
-    reason = "none of its keys fills a column: songs; one object per line is wanted, for example"
-    assert rejected == [(n, f"{reason} by jq -c '.songs[]'") for n in (1, 2)]
+    reason = "none of its keys fills a column: songs; write one object per line, for example"
+    assert rejected == [(n, f"{reason} with jq -c '.songs[]'") for n in (1, 2)]
 
 
 def test_rejected_rows_warn_in_every_build(project: Project) -> None:

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from loader.files import find_files
-from loader.loading import numbered
+from loader.loading import file_list
 
 from .conftest import Project, RedshiftProject, event, song, table_at_the_end
 from .test_nightly_tests import NIGHTLY
@@ -81,7 +81,7 @@ def with_history(project: Project, days: int) -> Project:
     location = project.environment["DBT_EVENTS_LOCATION"]
     files, _, _ = find_files(location, "DBT_EVENTS_LOCATION", "*", project.folder)
     listing = project.folder / "listing.json"
-    listing.write_text("".join(json.dumps(file) + "\n" for file in numbered(files)))
+    listing.write_text("".join(json.dumps(file) + "\n" for file in file_list(files)))
     with duckdb.connect(str(project.database)) as connection:
         connection.execute(
             f"""

@@ -159,7 +159,7 @@ def test_rejected_rows_keep_the_names_of_their_files(bucket: Bucket) -> None:
 
 
 MANY_CORES, ALL_JOINED = ("os.cpu_count()", "64"), ("--join-from", "1")
-IN_PROCESSES = ("FILES_ALONE = 1_000", "FILES_ALONE = 0")
+IN_PROCESSES = ("ONE_PROCESS_FILES = 1_000", "ONE_PROCESS_FILES = 0")
 
 
 def edit(project: Project, path: str, old: str, new: str) -> None:
@@ -188,8 +188,8 @@ def test_a_row_that_joining_loses_refuses_the_batch(bucket: Bucket) -> None:
     edit(
         bucket.project,
         "loader/reading.py",
-        'part.write(piece.line.encode() + b"\\n")',
-        'part.write(piece.line.encode() + b"\\n" if "Chrome" in piece.line else b"")',
+        'stream.write(piece.line.encode() + b"\\n")',
+        'stream.write(piece.line.encode() + b"\\n" if "Chrome" in piece.line else b"")',
     )
     bucket.put("log_data/5.json", json.dumps(event(5, userAgent="curl")))
     run = bucket.load(*JOINED, fails=True)
@@ -214,7 +214,7 @@ def test_a_row_that_the_engine_loses_refuses_the_batch(project: Project) -> None
         deleted = "delete from {{ raw_relation(source_table) }} where iteminsession = 2;"
         edit(project, path, copied, f"{copied}\n\n{deleted}")
     else:
-        read = "from {{ duckdb_read_objects_sql(columns, batch.is_folded) }};"
+        read = "from {{ duckdb_read_objects_sql(columns, batch.ignore_case) }};"
         edit(project, path, read, f"{read[:-1]} where \"itemInSession\" <> '2';")
     run = project.load("--select", "staging_events", fails=True)
     assert "3 objects were counted" in run.errors or "row_count_if_as_counted" in run.errors
@@ -259,8 +259,8 @@ def test_what_killed_loads_left_is_removed(
     loader.s3.client.cache_clear()
     with Stage(is_redshift=True) as killed:
         killed.write("a.json", [{}])
-        killed.given.clear()
-    prefix = killed.left.removeprefix(f"s3://{REDSHIFT_BUCKET}/").removesuffix("load_staging_")
+        killed.uploaded.clear()
+    prefix = killed.location.removeprefix(f"s3://{REDSHIFT_BUCKET}/")
     s3.put_object(Bucket=REDSHIFT_BUCKET, Key=f"{prefix}other/a.json", Body=b"")
 
     def keys() -> set[str]:
@@ -269,10 +269,10 @@ def test_what_killed_loads_left_is_removed(
 
     assert len(keys()) == 2
     with Stage(is_redshift=True) as stage:
-        stage.clear_left()
+        stage.remove_stale()
         assert len(keys()) == 2
-        monkeypatch.setattr(loader.loading, "LEFT_AFTER", -60)
-        stage.clear_left()
+        monkeypatch.setattr(loader.loading, "STALE_SECONDS", -60)
+        stage.remove_stale()
     assert keys() == {"other/a.json"}
 
     monkeypatch.undo()
@@ -283,7 +283,7 @@ def test_what_killed_loads_left_is_removed(
     for name in ("load_staging_old", "other"):
         os.utime(tmp_path / name, (0, time.time() - 25 * 60 * 60))
     with Stage(is_redshift=False) as stage:
-        stage.clear_left()
+        stage.remove_stale()
         assert {path.name for path in tmp_path.iterdir()} == {
             *("load_staging_new", "other", stage.folder.name)
         }

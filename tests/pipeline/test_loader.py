@@ -212,7 +212,7 @@ def test_a_missing_folder(local_project: Project) -> None:
         local_project,
         "DBT_EVENTS_LOCATION",
         "no/such/",
-        "not a folder",
+        "neither a folder nor a file",
         DBT_EVENTS_LOCATION="no/such/",
     )
 
@@ -230,7 +230,7 @@ def test_unreadable_names_are_reported(local_project: Project) -> None:
     (local_project.events / os.fsdecode(b"caf\xe9.json")).write_text("")
     run = local_project.load("--select", "staging_events")
     assert local_project.query(EVENT_COUNT) == [(3,)]
-    assert "1 file left out, a link to nothing: " in run.errors
+    assert "1 file left out, a broken link: " in run.errors
     assert "broken_link.json" in run.errors
     assert "1 file left out, with a name that is not UTF-8: " in run.errors
     assert "caf\\xe9.json" in run.errors
@@ -293,7 +293,7 @@ def test_a_file_is_a_location(local_project: Project) -> None:
 def test_a_location_of_another_kind(local_project: Project, location: str) -> None:
     assert_refused(
         local_project,
-        f"DBT_EVENTS_LOCATION is {location}, but files are read from s3://bucket/prefix/ or a fold",
+        f"DBT_EVENTS_LOCATION is {location}: set it to where the files of staging_events are, s3:/",
         DBT_EVENTS_LOCATION=location,
     )
 
@@ -302,16 +302,16 @@ WRONG_TEXTS = {
     '{"ts": 1': "not JSON: Expecting ',' delimiter.",
     ', {"ts": 2}': 'value ",": not JSON: Expecting value.',
     '{"ts": 1,}': "not JSON: ",
-    '{"ts": NaN}': "not JSON: NaN is no JSON.",
+    '{"ts": NaN}': "not JSON: NaN is not JSON.",
     "ts,page": 'value "ts,page": not JSON: Expecting value.',
-    '[{"ts": 1}]': "in an array, not an object of its own; one object per line is wanted, for"
-    " example by jq -c '.[]'.",
+    '[{"ts": 1}]': "in an array, not an object of its own; write one object per line, for"
+    " example with jq -c '.[]'.",
     '{"song": "\\ud800"}': "not valid Unicode.",
-    '{"Records": [{"ts": 1}]}': "fills a column: Records; one object per line is wanted, for"
-    " example by jq -c '.Records[]'.",
-    '{"time": "x", "log": "{\\"ts\\": 1}"}': "fills a column: time, log; one object per line is"
-    " wanted, for example by jq -c '.log | fromjson'.",
-    '{"detail": {"ts": 1}}': "for example by jq -c '.detail'.",
+    '{"Records": [{"ts": 1}]}': "fills a column: Records; write one object per line, for"
+    " example with jq -c '.Records[]'.",
+    '{"time": "x", "log": "{\\"ts\\": 1}"}': "fills a column: time, log; write one object per"
+    " line, for example with jq -c '.log | fromjson'.",
+    '{"detail": {"ts": 1}}': "for example with jq -c '.detail'.",
     '{"jsonpaths": ["$.ts"]}': "none of its keys fills a column: jsonpaths.",
 }
 
@@ -383,7 +383,7 @@ def test_a_key_that_is_missing_or_empty(project: Project, key: str) -> None:
     assert f"line 1, column {key}: the key {key} is missing; there are artist, auth, " in run.errors
     project.write_events("bad.json", event(9, **{key: None}))
     run = project.load("--select", "staging_events", fails=True)
-    assert f"line 1, column {key}: empty, which it must not be." in run.errors
+    assert f"line 1, column {key}: empty, but a value is required." in run.errors
     assert project.query(EVENT_COUNT) == [(0,)]
 
 
@@ -467,6 +467,16 @@ def test_a_database_that_cannot_be_written(local_project: Project) -> None:
     run = local_project.load(fails=True, DBT_DUCKDB_PATH="no/such/folder/x.duckdb")
     assert "no/such/folder/x.duckdb" in run.errors
     assert "No such file or directory" in run.errors
+
+
+@pytest.mark.parametrize("name", ["main.duckdb", "system.db", "temp.duckdb", "a#b.duckdb"])
+def test_a_database_file_of_an_unusable_name(local_project: Project, name: str) -> None:
+    run = local_project.load(fails=True, DBT_DUCKDB_PATH=name)
+    (message,) = [line for line in run.errors.splitlines() if line.startswith("Error: ")]
+    assert f"/{name} needs another name" in message
+    assert "Set DBT_DUCKDB_PATH" in message
+    run = local_project.run("dbt", "build", "--select", "stg_songs", DBT_DUCKDB_PATH=name)
+    assert "needs another name" in run.output
 
 
 def test_every_option_is_documented() -> None:

@@ -62,15 +62,15 @@ def test_the_sample_is_loaded_if_no_location_is_set(local_project: Project) -> N
         del project.environment[variable]
     shutil.copytree(ROOT / "sample_data", project.folder / "sample_data")
     run = project.load(DBT_SONGS_LOCATION="input/song_data", fails=True)
-    assert "DBT_EVENTS_LOCATION is not set, but DBT_SONGS_LOCATION is: set both, or" in run.errors
-    assert "leave staging_events out with --select" in run.errors
+    assert "DBT_EVENTS_LOCATION is not set, but DBT_SONGS_LOCATION is: set it to" in run.errors
+    assert "or leave staging_events out with --select" in run.errors
     run = project.load(*SELECT_EVENTS, DBT_SONGS_LOCATION="input/song_data", fails=True)
     assert "DBT_EVENTS_LOCATION is not set, but DBT_SONGS_LOCATION is" in run.errors
     assert not project.database.exists()
 
     run = project.load(*SELECT_EVENTS)
-    assert "This is the sample, sample_data/log_data/." in run.errors
-    assert "For files of your own set DBT_EVENTS_LOCATION." in run.errors
+    assert "Loading the sample: sample_data/log_data/." in run.errors
+    assert "To load your own files, set DBT_EVENTS_LOCATION." in run.errors
     run = project.load(
         "--select", "staging_songs", DBT_SONGS_LOCATION="input/song_data", DBT_EVENTS_LOCATION="x"
     )
@@ -99,7 +99,8 @@ DEFAULTS = (
     "DBT_TARGET",
 )
 REQUIRED = {
-    "DBT_REDSHIFT_HOST": "Env var required but not provided: 'DBT_REDSHIFT_HOST, which is empty'",
+    "DBT_REDSHIFT_HOST": "Env var required but not provided: 'DBT_REDSHIFT_HOST, which is empty'."
+    " Set this variable; README.md describes it.",
     "DBT_REDSHIFT_DATABASE": "'DBT_REDSHIFT_DATABASE, which is empty'",
     "DBT_REDSHIFT_USER": "'DBT_REDSHIFT_USER, which is empty'",
     "DBT_STAGE_LOCATION": "DBT_STAGE_LOCATION must be s3://bucket/prefix/",
@@ -164,7 +165,8 @@ def test_a_narrower_location_is_another(project: Project) -> None:
     run = project.load(fails=True, **narrow)
     assert f"the rows of 1 file of {place(project, 'log_data/2018/11_old/')}, such" in run.errors
     wide = place(project, "").rstrip("/")
-    run = project.load("--dry-run", *SELECT_EVENTS, DBT_EVENTS_LOCATION=wide)
+    stage = {"DBT_STAGE_LOCATION": f"s3://{BUCKET}/_stage/"}
+    run = project.load("--dry-run", *SELECT_EVENTS, DBT_EVENTS_LOCATION=wide, **stage)
     assert "gone" not in run.errors
 
 

@@ -90,8 +90,8 @@ def test_ctrl_c_says_what_was_kept(project: Project, group: bool) -> None:
     (os.killpg if group else os.kill)(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
-    assert "Stopped. 0 files of this run are loaded and stay so" in errors
-    assert "Run load_staging.py again, it goes on with the rest." in errors
+    assert "Stopped. This run loaded 0 files; the batch under way was undone." in errors
+    assert "Run load_staging.py again to load the rest." in errors
     assert "Traceback" not in errors
     count = "select count(*) from sparkify_raw.staging_events"
     assert project.query(count) == [(3,)]
@@ -112,7 +112,7 @@ def test_ctrl_c_while_processes_join(project: Project) -> None:
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     *lines, stopped = errors.splitlines()
-    assert stopped.startswith("Stopped. 0 files of this run are loaded")
+    assert stopped.startswith("Stopped. This run loaded 0 files")
     assert all(line.startswith("joining files: ") for line in lines), errors
 
 

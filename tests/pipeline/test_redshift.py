@@ -509,7 +509,7 @@ def test_every_dbt_command_works(redshift_project: RedshiftProject) -> None:
 def test_a_folder_as_location(redshift_project: RedshiftProject) -> None:
     refused(
         redshift_project,
-        "Redshift reads files in S3 alone",
+        "Redshift can only read S3",
         "input/log_data/",
         DBT_EVENTS_LOCATION="input/log_data/",
     )
@@ -518,6 +518,19 @@ def test_a_folder_as_location(redshift_project: RedshiftProject) -> None:
 def test_no_stage_location(redshift_project: RedshiftProject) -> None:
     del redshift_project.environment["DBT_STAGE_LOCATION"]
     refused(redshift_project, "DBT_STAGE_LOCATION must be s3://bucket/prefix/")
+
+
+@pytest.mark.parametrize(
+    ("stage", "data"),
+    [("log_data/stage/", "log_data/"), ("stage", "stage/load_staging_old"), ("x/", "")],
+)
+def test_a_stage_location_that_overlaps_the_data(
+    redshift_project: RedshiftProject, stage: str, data: str
+) -> None:
+    stage, data = f"s3://{BUCKET}/{stage}", f"s3://{BUCKET}/{data}"
+    message = f"DBT_STAGE_LOCATION is {stage}, whose files would be mixed with the data in {data}"
+    variables = {"DBT_STAGE_LOCATION": stage, "DBT_EVENTS_LOCATION": data}
+    refused(redshift_project, f"{message}, set by DBT_EVENTS_LOCATION", **variables)
 
 
 def test_a_stage_location_that_cannot_be_written(redshift_project: RedshiftProject) -> None:
@@ -565,6 +578,8 @@ def test_a_refused_login(redshift_project: RedshiftProject) -> None:
     wrong = "Wrong-Password-1"
     run = redshift_project.load(fails=True, DBT_ENV_SECRET_REDSHIFT_PASSWORD=wrong)
     assert "password authentication failed" in run.errors
+    cluster = redshift_project.cluster
+    assert f"This was the login to {cluster.host}:{cluster.port}: DBT_REDSHIFT_USER" in run.errors
     assert "Trying again." not in run.errors
     assert wrong not in run.text
 
@@ -578,9 +593,20 @@ def test_a_refused_connection_is_tried_again(redshift_project: RedshiftProject) 
     assert project.query(EVENT_COUNT) == [(3,)]
     with socket.socket() as taken:
         taken.bind((project.cluster.host, 0))  # nobody listens
-        run = project.load(fails=True, DBT_REDSHIFT_PORT=str(taken.getsockname()[1]))
+        port = str(taken.getsockname()[1])
+        run = project.load(fails=True, DBT_REDSHIFT_PORT=port)
     assert run.errors.count("Connection refused') Trying again.") == 0
     assert run.errors.count("Connection refused") == 4
+    where = f"Check that {project.cluster.host}:{port}, set by DBT_REDSHIFT_HOST and DBT_REDSHIFT_P"
+    assert where in run.errors
+
+
+def test_an_unknown_host_or_database(redshift_project: RedshiftProject) -> None:
+    run = redshift_project.load(fails=True, DBT_REDSHIFT_HOST="no-such-host.invalid")
+    port = redshift_project.cluster.port
+    assert f"Check that no-such-host.invalid:{port}, set by DBT_REDSHIFT_HOST and" in run.errors
+    run = redshift_project.load(fails=True, DBT_REDSHIFT_DATABASE="no_such_database")
+    assert "DBT_REDSHIFT_DATABASE sets the database" in run.errors
 
 
 CONNECTION = """

@@ -14,7 +14,7 @@ from click import ClickException
 
 import loader.s3
 from loader.files import File, find_files
-from loader.reading import look_at
+from loader.reading import inspect_files
 from loader.rows import Column
 from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
 from tests.fake_redshift import FakeRedshift
@@ -49,10 +49,7 @@ MISBEHAVIORS: dict[str, Misbehavior] = {
     "a cut body": cut(20),
     "a reset amid the body": cut(20, resets=True),
 }
-DENIED = (
-    "It was deleted after it was listed, or these credentials have no right to s3:GetObject on it,"
-    " or to kms:Decrypt on its key."
-)
+DENIED = "It is gone, or these credentials lack s3:GetObject on it or kms:Decrypt on its key."
 REFUSALS = {
     "AccessDenied": (answer(403, "AccessDenied"), f"AccessDenied.*{DENIED}"),
     "NoSuchKey": (answer(404, "NoSuchKey"), "was deleted after it was listed"),
@@ -80,7 +77,7 @@ def s3(endpoint: MisbehavingS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mis
     access = endpoint.environment | {"AWS_MAX_ATTEMPTS": str(ATTEMPTS)}
     for name, value in access.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(loader.s3, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(loader.s3, "READ_TIMEOUT", 0.3)
     loader.s3.client.cache_clear()
     yield endpoint
     endpoint.clear()
@@ -119,7 +116,7 @@ def contents(s3: MisbehavingS3, folder: Path) -> dict[str, bytes]:
     """The contents of all events, listed and fetched, by name."""
     files, _, _ = find_files(EVENTS, "DBT_EVENTS_LOCATION", "*", folder)
     stage = Path(tempfile.mkdtemp(dir=folder))
-    fetched = look_at(files, [Column("ts", "double precision")], stage).files
+    fetched = inspect_files(files, [Column("ts", "double precision")], stage).files
     return {file.file_name: Path(file.path).read_bytes() for file in fetched}
 
 
@@ -303,7 +300,7 @@ def test_a_damaged_gzip_is_named(tmp_path: Path, name: str) -> None:
     path.write_bytes(DAMAGED[name])
     with pytest.raises(ClickException, match=r"cannot unzip log_data/x\.json\.gz: "):
         files = [File("log_data/x.json.gz", path.stat().st_size, "", str(path))]
-        look_at(files, [Column("ts", "double precision")], tmp_path)
+        inspect_files(files, [Column("ts", "double precision")], tmp_path)
 
 
 def test_a_damaged_gzip_stops_the_load(project: Project) -> None:
@@ -428,7 +425,7 @@ def test_an_object_that_copy_misses(redshift_on_s3: RedshiftProject, s3: Misbeha
         s3.client.delete_object(Bucket=REDSHIFT_BUCKET, Key=key)
 
     s3.on(f"PUT /{REDSHIFT_BUCKET}/stage/", after(delete), times=1)
-    refused(project, "NoSuchKey", "An object is gone since it was listed")
+    refused(project, "NoSuchKey", "An object was deleted after it was listed")
     path.unlink()
     loads(project, 1, 2)
 
@@ -442,7 +439,7 @@ def test_an_object_that_copy_may_not_read(
     looked, _, _ = run.errors.splitlines()
     assert "cannot look for keys that no column takes: cannot read s3://" in looked
     assert looked.endswith(DENIED)
-    refused(redshift_on_s3, "AccessDenied", "deleted since it was listed", "s3:GetObject")
+    refused(redshift_on_s3, "AccessDenied", "deleted after it was listed", "s3:GetObject")
     run = redshift_on_s3.load("--select", "staging_events", "--join-from", "1", fails=True)
     assert run.errors.rstrip().endswith(DENIED)
     s3.behave()

@@ -1,17 +1,17 @@
-"""Joining as if there were any number of cores."""
+"""Joins files as on any number of cores, in this process."""
 
 from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 
 import loader.reading
 from loader.files import File
-from loader.reading import Provided, join
+from loader.reading import PreparedFiles, join
 from loader.rows import Column
 
 
@@ -26,22 +26,22 @@ COLUMNS = [Column("n", "double precision"), Column("text", "varchar(5000000)")]
 
 @pytest.fixture
 def with_cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Has joining work as if there were so many cores, in this process."""
+    """Sets the number of cores that joining sees, and joins without other processes."""
 
-    def make_here(make: Callable, *each: list) -> list:
-        """What processes would answer, pickled as theirs is, the last one first."""
-        answers = [pickle.dumps(make(*one)) for one in list(zip(*each, strict=True))[::-1]]
-        return [pickle.loads(answer) for answer in answers[::-1]]
+    def in_this_process(function: Callable, arguments: Collection) -> list:
+        """The results of processes, pickled as theirs are, computed from the last to the first."""
+        results = [pickle.dumps(function(argument)) for argument in list(arguments)[::-1]]
+        return [pickle.loads(result) for result in results[::-1]]
 
-    monkeypatch.setattr(loader.reading, "FILES_ALONE", 0)
-    monkeypatch.setattr(loader.reading, "in_processes", make_here)
+    monkeypatch.setattr(loader.reading, "ONE_PROCESS_FILES", 0)
+    monkeypatch.setattr(loader.reading, "in_processes", in_this_process)
     return lambda cores: monkeypatch.setattr("os.cpu_count", lambda: cores)
 
 
 def joined_cases(
     folder: Path, with_cores: Callable[[int], None], suffix: str, every: tuple[int, ...]
-) -> list[tuple[int, Provided]]:
-    """Every number of objects, one a file, on every number of cores: how many, and the parts."""
+) -> list[tuple[int, PreparedFiles]]:
+    """For 0 to 40 objects, one per file, on each number of cores: their number, and the result."""
     cases = []
     for cores in every:
         with_cores(cores)

@@ -1,4 +1,4 @@
-"""How objects are read: loader/reading.py and s3.py; pipeline/test_s3_faults.py has more."""
+"""Reading objects: loader/reading.py and s3.py; pipeline/test_s3_faults.py has more."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from click import ClickException
 
 from loader import Unreadable, s3
 from loader.files import File
-from loader.reading import CHUNK_BYTES, ahead, look_at
+from loader.reading import CHUNK_BYTES, inspect_files, prefetch
 from loader.rows import Column
 from loader.s3 import get_object
 
 COLUMNS = [Column("n", "double precision")]
 OBJECT = ("s3://bucket/log_data/a.json", "1a2b")
-AHEAD = 128  # files
+READ_AHEAD = 128  # files
 ZSTD = bytes.fromhex("28b52ffd00584100007b226e223a317d0a")  # {"n": 1}
 BROKEN = ReadTimeoutError(endpoint_url="http://s3")
 
 
 class Client:
-    """An S3 client that tries requests so often, and remembers what it was asked for."""
+    """An S3 client with a number of attempts, which records its requests."""
 
     def __init__(self, attempts: int):
         self.meta = SimpleNamespace(
@@ -42,7 +42,7 @@ class Client:
 
 
 class Bucket(Client):
-    """One that has objects, by their keys."""
+    """An S3 client that has objects, by key."""
 
     def __init__(self, contents: dict[str, bytes]):
         super().__init__(attempts=1)
@@ -53,14 +53,14 @@ class Bucket(Client):
 
 
 def with_client(monkeypatch: pytest.MonkeyPatch, client: Client) -> Client:
-    """Has the loader use it."""
+    """Makes the loader use a client."""
     monkeypatch.setattr(s3, "client", lambda: client)
     return client
 
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The longest that it may wait, each time; nothing waits."""
+    """The longest time of each wait; nothing waits."""
     longest: list[float] = []
     monkeypatch.setattr(s3.random, "uniform", lambda _, most: longest.append(most) or 0)
     return longest
@@ -77,7 +77,7 @@ def test_an_object_is_asked_for_in_the_version_that_was_listed(
 def test_an_object_that_breaks_off_is_read_again(
     waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As often as a request is tried, each time after up to twice the time."""
+    """As often as a request is tried; the longest wait doubles each time."""
 
     def take(body: int) -> str:
         if body < 4:
@@ -100,7 +100,7 @@ def test_each_object_is_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
         File(f"s3://bucket/{key}", len(content), "", f"s3://bucket/{key}")
         for key, content in contents.items()
     ]
-    fetched = look_at(files, COLUMNS, tmp_path).files
+    fetched = inspect_files(files, COLUMNS, tmp_path).files
     assert {file.object_count for file in fetched} == {1}
     assert [file.file_name for file in fetched] == [file.file_name for file in files]
     assert [Path(file.path).read_bytes() for file in fetched] == list(contents.values())
@@ -117,7 +117,7 @@ def test_duckdb_gets_names_that_say_what_is_in_a_file(
     path.write_bytes(packed)
     (tmp_path / "stage").mkdir()
     given = File(name, len(packed), "", str(path))
-    (file,) = look_at([given], COLUMNS, tmp_path / "stage").files
+    (file,) = inspect_files([given], COLUMNS, tmp_path / "stage").files
     assert file.compression == compression
     read = "select n from read_json(?, format='unstructured', columns={'n': 'int'})"
     assert duckdb.execute(read, [file.path]).fetchall() == [(1,)]
@@ -126,8 +126,8 @@ def test_duckdb_gets_names_that_say_what_is_in_a_file(
     )
 
 
-def test_damaged_gzip_is_told_from_sound(tmp_path: Path) -> None:
-    """Sound are also one of several members, and one that is read in several pieces."""
+def test_damaged_gzip_is_detected(tmp_path: Path) -> None:
+    """Several members, and a file that is read in several chunks, are no damage."""
     digits = random.Random(1).randbytes(3 * CHUNK_BYTES).hex().encode()
     one = gzip.compress(b'{"n": "' + digits + b'"}')
     assert len(one) > 3 * CHUNK_BYTES
@@ -143,35 +143,37 @@ def test_damaged_gzip_is_told_from_sound(tmp_path: Path) -> None:
         path.write_bytes(content)
         files = [File(path.name, len(content), "", str(path), compression="gzip")]
         if is_sound:
-            assert [file.path for file in look_at(files, COLUMNS, tmp_path).files] == [str(path)]
+            assert [file.path for file in inspect_files(files, COLUMNS, tmp_path).files] == [
+                str(path)
+            ]
         else:
             with pytest.raises(Unreadable, match=r"cannot unzip a\.json\.gz"):
-                look_at(files, COLUMNS, tmp_path)
+                inspect_files(files, COLUMNS, tmp_path)
 
 
-def test_what_is_made_ahead_keeps_its_order() -> None:
-    """Many at once, but only so many ahead of what is taken."""
+def test_prefetched_results_keep_their_order() -> None:
+    """Many are computed at once, but only a limited number ahead."""
     begun: list[int] = []
     second = threading.Event()
 
-    def make(number: int) -> int:
+    def negate(number: int) -> int:
         begun.append(number)
         if number == 1:
             second.set()
         assert second.wait(10)  # the first ends after the second has begun
         return -number
 
-    made = ahead(make, range(1_000))
-    assert [next(made) for _ in range(3)] == [0, -1, -2]
-    assert len(begun) <= 3 + AHEAD
-    assert list(made) == [-number for number in range(3, 1_000)]
+    results = prefetch(negate, range(1_000))
+    assert [next(results) for _ in range(3)] == [0, -1, -2]
+    assert len(begun) <= 3 + READ_AHEAD
+    assert list(results) == [-number for number in range(3, 1_000)]
 
 
-def test_what_cannot_be_made_stops_the_rest() -> None:
-    """Also what waits already."""
+def test_an_error_stops_prefetching() -> None:
+    """Also of what is queued already."""
     begun: list[int] = []
 
-    def make(number: int) -> int:
+    def fail(number: int) -> int:
         begun.append(number)
         if number == 0:
             raise ClickException("the first")
@@ -179,5 +181,5 @@ def test_what_cannot_be_made_stops_the_rest() -> None:
         return number
 
     with pytest.raises(ClickException, match="the first"):
-        list(ahead(make, range(10_000)))
-    assert len(begun) < AHEAD
+        list(prefetch(fail, range(10_000)))
+    assert len(begun) < READ_AHEAD

@@ -1,4 +1,4 @@
-"""What the loader reads by itself: each object is found, counted, and written once."""
+"""Files that the loader reads itself: each object is found, counted and written once."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ import pytest
 from click import ClickException
 
 import loader.reading
-from loader import Refused
+from loader import BadRows
 from loader.files import File
-from loader.reading import HEAD_BYTES, join, look_at, part_count
+from loader.reading import HEAD_BYTES, inspect_files, join, part_count
 from loader.rows import Piece, read_rows
 
 from .joined import COLUMNS, joined_cases, with_cores, write
@@ -71,7 +71,7 @@ GOOD = '{"n": 1}'
         ('{"n": 1,}', ['<{"n": 1,}>']),
         ('{"text": "a\n"}', ['<{"text": "a>', '<"}>']),
         ('{"N": 1}', ['{"N": 1}']),
-        # Where a bad piece ends: as early as an object or another line begins.
+        # A bad piece ends where the next object or line begins.
         (GOOD + '{"n": ' + GOOD, [GOOD, '<{"n": >', GOOD]),
         (GOOD + '{"text": "cut' + GOOD + GOOD, [GOOD, '<{"text": "cut>', GOOD, GOOD]),
         ('{"n" 1}{"n" 2}' + GOOD, ['<{"n" 1}>', '<{"n" 2}>', GOOD]),
@@ -83,13 +83,13 @@ GOOD = '{"n": 1}'
         ("{" * 500, ["<" + "{" * 500 + ">"]),
     ],
 )
-def test_a_text_is_cut_into_objects_and_what_is_between(text: str, expected: list[str]) -> None:
+def test_a_text_is_cut_into_objects_and_bad_pieces(text: str, expected: list[str]) -> None:
     assert [each.replace(" >", ">") for each in shown(text)] == [
         each.replace(" >", ">") for each in expected
     ]
 
 
-def test_what_no_engine_takes_is_bad() -> None:
+def test_text_that_no_engine_takes_is_bad() -> None:
     assert [piece.reason for piece in pieces(b'{"text": "\xff"}{"n": 1}')] == [
         "not valid Unicode",
         None,
@@ -104,8 +104,8 @@ def test_what_no_engine_takes_is_bad() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_is_cut_out_of_good_objects_loses_no_other(seed: int) -> None:
-    """One of them is cut off anywhere; all the others are found, wherever they stand."""
+def test_a_cut_object_loses_no_other(seed: int) -> None:
+    """One of many objects is cut at a random place; all others are found."""
     rng = random.Random(seed)
     texts = [json.dumps({"n": n, "text": rng.choice(["a", "}{", '"', "é\n"])}) for n in range(30)]
     spoilt = rng.randrange(30)
@@ -119,31 +119,31 @@ def test_what_is_cut_out_of_good_objects_loses_no_other(seed: int) -> None:
     assert found == [n for n in range(30) if n != spoilt]
 
 
-# --- looking at what files begin with -------------------------------------------
+# --- inspecting the beginnings of files ------------------------------------------
 
 
-def test_small_files_are_counted_as_their_keys_are_looked_at(tmp_path: Path) -> None:
+def test_small_files_are_counted_when_inspected(tmp_path: Path) -> None:
     small = write(tmp_path, "a.json", GOOD * 3)
     exactly = write(tmp_path, "b.json", GOOD + " " * (64 * 1024 - len(GOOD)))
     large = write(tmp_path, "c.json", '{"n": 1, "other": 2}' + " " * 64 * 1024 + GOOD)
     broken = write(tmp_path, "d.json", GOOD + '{"n"')
     empty = write(tmp_path, "e.json", "")
-    looked = look_at([small, exactly, large, broken, empty], COLUMNS)
-    assert [file.object_count for file in looked.files] == [3, 1, None, None, 0]
-    assert looked.keys.keys() == {"n", "other"}
-    assert looked.keys["other"] == "c.json"
+    inspected = inspect_files([small, exactly, large, broken, empty], COLUMNS)
+    assert [file.object_count for file in inspected.files] == [3, 1, None, None, 0]
+    assert inspected.keys.keys() == {"n", "other"}
+    assert inspected.keys["other"] == "c.json"
 
 
-def test_a_zipped_file_is_counted_if_all_of_it_was_seen(tmp_path: Path) -> None:
+def test_a_compressed_file_is_counted_if_the_sample_is_all_of_it(tmp_path: Path) -> None:
     one = gzip.compress((GOOD * 2).encode())
     files = [write(tmp_path, "a.json.gz", one), write(tmp_path, "b.json.gz", one + one)]
-    assert [file.object_count for file in look_at(files, COLUMNS).files] == [2, None]
+    assert [file.object_count for file in inspect_files(files, COLUMNS).files] == [2, None]
 
 
 def test_a_key_is_named_by_the_newest_file_that_has_it(tmp_path: Path) -> None:
-    """Of those joined together by the first of a share."""
+    """But joined files by the first of a part."""
     files = [write(tmp_path, f"{n}.json", '{"n": 1, "other": 2}') for n in range(3)]
-    assert look_at(files, COLUMNS).keys == {"n": "2.json", "other": "2.json"}
+    assert inspect_files(files, COLUMNS).keys == {"n": "2.json", "other": "2.json"}
     assert join(files, tmp_path, ".json", COLUMNS).keys == {"n": "0.json", "other": "0.json"}
 
 
@@ -156,16 +156,18 @@ def test_a_key_is_named_by_the_newest_file_that_has_it(tmp_path: Path) -> None:
     ],
     ids=["gzip twice", "gzip in bzip2", "zip"],
 )
-def test_what_is_compressed_is_no_row(tmp_path: Path, name: str, content: bytes, said: str) -> None:
-    """Nor is it refused as one, which could be kept aside."""
-    for read in (look_at, lambda files, _: join(files, tmp_path, ".json", COLUMNS, 99)):
+def test_a_compressed_file_is_not_a_bad_row(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    """Which --max-errors would put aside."""
+    for read in (inspect_files, lambda files, _: join(files, tmp_path, ".json", COLUMNS, 99)):
         with pytest.raises(ClickException, match=said) as raised:
             read([write(tmp_path, name, content)], COLUMNS)
-        assert not isinstance(raised.value, Refused)
+        assert not isinstance(raised.value, BadRows)
 
 
-def test_what_is_kept_of_a_bad_piece_fits_its_column(tmp_path: Path) -> None:
-    """1,000 characters, and what no database takes is replaced."""
+def test_a_rejected_value_fits_its_column(tmp_path: Path) -> None:
+    """It is cut to 1,000 characters, and characters that no database takes are replaced."""
     bad = write(tmp_path, "a.json", b'{"n": 1}\na\0b\xff' + "é".encode() * 2_000)
     (kept,) = join([bad], tmp_path, ".json", COLUMNS, max_bad=1).rejects
     assert kept["value"] == "a\ufffdb?" + "é" * 996
@@ -177,27 +179,25 @@ def test_what_is_kept_of_a_bad_piece_fits_its_column(tmp_path: Path) -> None:
     assert 1000 < len(kept["reason"].encode()) <= 1024
 
 
-def test_rows_are_compared_with_the_columns_if_it_is_said_how_many_may_be_bad(
-    tmp_path: Path,
-) -> None:
+def test_values_are_only_checked_if_some_bad_rows_are_allowed(tmp_path: Path) -> None:
     files = [write(tmp_path, "a.json", GOOD + '{"n": "x"}')]
     assert join(files, tmp_path, ".json", COLUMNS).rejects == []
     (kept,) = join(files, tmp_path, ".json", COLUMNS, max_bad=1).rejects
     assert (kept["line_number"], kept["reason"]) == (2, "not a number")
-    with pytest.raises(Refused, match="line 2, column n"):
+    with pytest.raises(BadRows, match="line 2, column n"):
         join(files, tmp_path, ".json", COLUMNS, max_bad=0)
 
 
-def test_the_beginning_of_every_file_is_looked_at(tmp_path: Path) -> None:
+def test_the_beginning_of_every_file_is_inspected(tmp_path: Path) -> None:
     objects = [{"n": n, "text": "x" * HEAD_BYTES, f"key{n}": 1} for n in range(2000)]
     files = [write(tmp_path, f"{n}.json", json.dumps(each)) for n, each in enumerate(objects)]
-    keys = look_at(files, COLUMNS, tmp_path).keys
+    keys = inspect_files(files, COLUMNS, tmp_path).keys
     assert keys.keys() == {"n", "text", *(f"key{n}" for n in range(2000))}
 
 
-def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of a thousand; of more every second, or third, and the newest. Of the others the bytes
-    that tell how they are compressed."""
+def test_a_thousand_s3_objects_are_inspected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more than a thousand every second, third and so on, and the newest. Of the others only
+    the bytes that show the compression are read."""
     seen: list[tuple[str, int]] = []
 
     def read(file: File, size: int) -> bytes:
@@ -215,7 +215,7 @@ def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPat
     ):
         files = [File(f"s3://b/{n:05}", 8, "tag", f"s3://b/{n:05}") for n in range(count)]
         seen.clear()
-        counted = look_at(files, COLUMNS).files
+        counted = inspect_files(files, COLUMNS).files
         looked_at = sorted(int(name[-5:]) for name, _ in seen)
         assert looked_at == list(range(count))[::-step][::-1]
         assert looked_at[-1] == count - 1
@@ -226,8 +226,8 @@ def test_of_objects_in_s3_a_thousand_are_looked_at(monkeypatch: pytest.MonkeyPat
 
 def test_an_object_that_fills_no_column_is_named(tmp_path: Path) -> None:
     bad = write(tmp_path, "bad.json", GOOD + '{"Records": [1]}')
-    with pytest.raises(Refused, match=r"bad\.json, line 2, value .* fills a column: Records"):
-        look_at([bad], COLUMNS, tmp_path)
+    with pytest.raises(BadRows, match=r"bad\.json, line 2, value .* fills a column: Records"):
+        inspect_files([bad], COLUMNS, tmp_path)
 
 
 # --- joining, over any number of objects and cores -----------------------------
@@ -235,7 +235,7 @@ def test_an_object_that_fills_no_column_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cores", CORES)
 def test_no_part_is_empty(tmp_path: Path, with_cores: Callable[[int], None], cores: int) -> None:
-    """Nor are there fewer than make the largest as small as can be."""
+    """And the largest is as small as possible."""
     for count, joined in joined_cases(tmp_path, with_cores, ".json", (cores,)):
         sizes = Counter(file.path for file in joined.files).values()
         most = min(part_count(0), 32)
@@ -270,7 +270,7 @@ def test_duckdb_reads_each_joined_object_once(
 def test_bad_pieces_keep_their_place_among_good_ones(
     tmp_path: Path, with_cores: Callable[[int], None], cores: int
 ) -> None:
-    """Which object of its file each is, whatever part it is in."""
+    """Their number counts the objects of their file, in whichever part it is."""
     with_cores(cores)
     good, bad = '{"n": %d}', '{"n" %d}'
     texts = ["".join((bad if (n + f) % 4 == 2 else good) % n for n in range(f)) for f in range(9)]
@@ -286,7 +286,7 @@ def test_bad_pieces_keep_their_place_among_good_ones(
         (f"{f}.in", n + 1, bad % n) for f in range(9) for n in range(f) if (n + f) % 4 == 2
     ]
     assert [file.object_count for file in joined.files] == list(range(9))
-    with pytest.raises(Refused, match=f"--max-errors allows {len(joined.rejects) - 1}"):
+    with pytest.raises(BadRows, match=f"--max-errors allows {len(joined.rejects) - 1}"):
         join(files, tmp_path, ".json", COLUMNS, max_bad=len(joined.rejects) - 1)
 
 
@@ -304,35 +304,35 @@ def test_a_damaged_gzip_among_joined_files_is_named(
             join(files, tmp_path, ".json", COLUMNS)
 
 
-def test_what_a_process_says_is_what_is_raised(
+def test_an_error_in_a_process_is_raised_unchanged(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(loader.reading, "FILES_ALONE", 0)
+    monkeypatch.setattr(loader.reading, "ONE_PROCESS_FILES", 0)
     good, bad = write(tmp_path, "é.json", GOOD), write(tmp_path, "ü.json", "ä")
     assert join([good, good], tmp_path, ".json", COLUMNS).files[1].object_count == 1
     joined = join([good, bad], tmp_path, ".json.gz", COLUMNS, max_bad=1)
     assert joined.rejects[0]["value"] == "ä"
-    with pytest.raises(Refused, match=r'In ü\.json, line 1, value "ä": not JSON'):
+    with pytest.raises(BadRows, match=r'In ü\.json, line 1, value "ä": not JSON'):
         join([good, bad], tmp_path, ".json", COLUMNS)
     with pytest.raises(ClickException, match=r"cannot read gone\.json") as raised:
         join([File("gone.json", 1, "tag", str(tmp_path / "gone"))], tmp_path, ".json", COLUMNS)
-    assert not isinstance(raised.value, Refused)
+    assert not isinstance(raised.value, BadRows)
 
 
 def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(loader.reading, "FILES_ALONE", 0)
+    monkeypatch.setattr(loader.reading, "ONE_PROCESS_FILES", 0)
     monkeypatch.setattr(loader.reading, "end_with_parent", die)
     with pytest.raises(ClickException, match="process that joins files died"):
         join([write(tmp_path, "a.json", GOOD)], tmp_path, ".json", COLUMNS)
 
 
 def die() -> None:
-    """Ends the process, as if there were no memory left."""
+    """Ends the process, as if memory had run out."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
-    """Even if that is killed: what is left behind would go on for ever."""
+    """Even if that is killed: otherwise it would run forever."""
     script = """
 import os, sys, time
 from loader.reading import in_processes

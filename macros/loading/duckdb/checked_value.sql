@@ -1,9 +1,9 @@
 {#
-    A column's value, read as text, in the column's type; an error that names column,
-    value and file if it does not fit. It takes no more than COPY does on Redshift, and
-    what load_staging.py takes when it reads rows itself: an empty text is null where the
-    type is no text, the length of a text counts in bytes, a text holds no NUL, a number
-    is finite, in ASCII and without underscores, and whole where the sources' YAML says so.
+    A column's value, read as text, cast to the column's type; an error that names column,
+    value and file if it does not fit. The rules are those of COPY on Redshift, and of
+    load_staging.py when it reads rows itself: an empty text is null unless the type is a
+    text, lengths of texts count in bytes, a text has no NUL, a number is finite, in ASCII,
+    without underscores, and whole where the sources' YAML says so.
 #}
 {% macro checked_value(column) -%}
     {%- set type = column.data_type | lower -%}
@@ -32,9 +32,9 @@
         {%- if engine_type(type) in ["float", "double"] %}
         when
             isfinite({{ value }}) and not contains({{ text }}, '_')
-            {%- if largest_whole(column) %}
+            {%- if max_integer(column) %}
             and {{ value }} = floor({{ value }})
-            and abs({{ value }}) <= {{ largest_whole(column) }}
+            and abs({{ value }}) <= {{ max_integer(column) }}
             {%- endif %}
             then {{ value }}
         {%- elif engine_type(type) in ["smallint", "integer", "bigint"] %}

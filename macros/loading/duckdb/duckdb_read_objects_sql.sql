@@ -1,12 +1,12 @@
 {#
-    The objects of the batch, each column as text. They may be as large as COPY takes them
-    on Redshift, 4 MB, and larger while buffers allow. DuckDB takes a key for a column's
-    only if it is spelled like it; where one is not, keys are compared in lower case, as
-    COPY has it, which takes twice as long.
+    The objects of the batch, each column as text. Objects of up to 4 MB are read, the
+    limit of COPY on Redshift, and larger ones if the buffers allow. DuckDB's keys are
+    case-sensitive, COPY's are not. With ignore_case keys are compared in lower case,
+    which takes twice as long.
     https://duckdb.org/docs/stable/data/json/loading_json
 #}
-{% macro duckdb_read_objects_sql(columns, is_folded) -%}
-{% if not is_folded -%}
+{% macro duckdb_read_objects_sql(columns, ignore_case) -%}
+{% if not ignore_case -%}
 read_json(
     getvariable('paths'),
     format = 'unstructured',
@@ -18,14 +18,14 @@ read_json(
 (
     select
         {%- for column in columns %}
-        folded_values[list_position(folded_keys, '{{ column.name | lower }}')]
+        key_values[list_position(lower_keys, '{{ column.name | lower }}')]
             as {{ adapter.quote(column.name) }},
         {%- endfor %}
         _file
     from (
         select
-            list_transform(filled, lambda entry: lower(entry.key)) as folded_keys,
-            list_transform(filled, lambda entry: entry.value) as folded_values,
+            list_transform(filled, lambda entry: lower(entry.key)) as lower_keys,
+            list_transform(filled, lambda entry: entry.value) as key_values,
             _file
         from (
             select

@@ -1,5 +1,5 @@
 {#
-    Lengths of texts count for nothing here: checked_value sees to them.
+    Lengths of texts are left out: checked_value enforces them.
     https://duckdb.org/docs/stable/sql/data_types/overview
 #}
 {% macro duckdb__engine_type(data_type) %}

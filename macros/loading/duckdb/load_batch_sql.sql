@@ -1,6 +1,5 @@
 {#
-    The brackets around characters that mean something in a pattern make DuckDB take
-    the path as it is.
+    DuckDB takes paths as glob patterns, so special characters are put in brackets.
 #}
 {% macro duckdb__load_batch_sql(batch) -%}
 {%- set source_table = batch.source_table -%}
@@ -42,7 +41,7 @@ set variable paths = (
     )
 );
 {% if batch.replaces is not none %}
-{{ replace_loads_sql(source_table, batch.replaces, batch.is_new_type) }}
+{{ replace_loads_sql(source_table, batch.replaces, batch.has_new_types) }}
 {% endif %}
 
 insert into {{ raw_table }} (
@@ -63,7 +62,7 @@ select
         ) is not null then getvariable('loaded_at')
         else error('no key of an object fills a column, in file "' || _file || '"')
     end
-from {{ duckdb_read_objects_sql(columns, batch.is_folded) }};
+from {{ duckdb_read_objects_sql(columns, batch.ignore_case) }};
 
 insert into {{ raw_relation("loaded_files") }} (
     source_table, file_name, file_size, fingerprint, load_id, loaded_at

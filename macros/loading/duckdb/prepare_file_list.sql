@@ -1,2 +1,2 @@
-{% macro duckdb__receive_file_list(source_table, path) -%}
+{% macro duckdb__prepare_file_list(source_table, path) -%}
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#
-    Each build looks for what was loaded since the one before it, so loaded_at sorts. It
-    is taken when COPY starts, not when the transaction does, which may have waited.
+    Sorted by loaded_at, since each build reads what was loaded since the last one. Its
+    default is the time when COPY starts, not when the transaction does, which may wait.
     https://docs.aws.amazon.com/redshift/latest/dg/c_loading_default_values.html
 #}
 {% macro redshift__create_raw_table_sql(relation, columns) -%}

@@ -1,5 +1,5 @@
 {#
-    The precision of numbers is not compared: the information schema has it elsewhere.
+    Without the precision of numbers, which the information schema has elsewhere.
     https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data_types.html
 #}
 {% macro redshift__engine_type(data_type) %}

@@ -1,6 +1,6 @@
 {#
-    They come by COPY, for what files hold must not become part of a statement; as the
-    file list, without analysis.
+    With COPY, so that the content of files never becomes part of a statement; without
+    analysis, like the file list.
 #}
 {% macro redshift__keep_rejects_sql(batch) -%}
 create temporary table rejects_of_{{ batch.source_table }} (

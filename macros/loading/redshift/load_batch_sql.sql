@@ -7,9 +7,9 @@ begin;
 
 {{ redshift_begin_load_sql(source_table, batch.last_load.load_id) }};
 
-{{ receive_file_list(source_table, batch.file_list) }};
+{{ prepare_file_list(source_table, batch.file_list) }};
 {% if batch.replaces is not none %}
-{{ replace_loads_sql(source_table, batch.replaces, batch.is_new_type) }}
+{{ replace_loads_sql(source_table, batch.replaces, batch.has_new_types) }}
 {% endif %}
 {{ redshift_copy_sql(source_table, batch.manifest, parameters) }};
 

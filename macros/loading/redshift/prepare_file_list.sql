@@ -1,10 +1,10 @@
 {#
-    COPY would otherwise sample the list for encodings and gather statistics, of a table
-    that is dropped in a moment. With a distribution style that Redshift is to choose it
-    would sample even so.
+    Without encodings and statistics, which COPY would otherwise compute for a table that
+    is soon dropped. With distribution style AUTO, the default, it would sample rows even
+    with compupdate off.
     https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-load.html
 #}
-{% macro redshift__receive_file_list(source_table, path) -%}
+{% macro redshift__prepare_file_list(source_table, path) -%}
 create temporary table files_of_{{ source_table }} (
     file_number bigint,
     file_name varchar(2048),

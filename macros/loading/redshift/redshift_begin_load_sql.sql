@@ -1,9 +1,9 @@
 {#
-    Waits for other loads to end, then makes this_load, with the id of the load that
-    this becomes. It is refused, by a value that is null and must not be, in a column that
-    says why, if the ledger is not as planned, or if no second has passed since the
-    source table's last load: loaded_at counts whole seconds, and must be later than
-    before. The lock is on the ledger alone, so that what reads the raw tables goes on.
+    Waits for other loads to end, then creates this_load with the id of the new load. The
+    insert fails, by a null in a not null column whose name says why, if the ledger is not
+    as planned, or if the source table's last load was in the same second: loaded_at has
+    whole seconds and must be later. Only the ledger is locked, so that readers of the raw
+    tables go on.
     https://docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html
 
     last_load_id    the source table's newest load when planned; none if any will do

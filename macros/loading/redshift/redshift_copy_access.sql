@@ -1,5 +1,5 @@
 {#
-    As whom COPY reads S3, and in which region the buckets are.
+    The role that COPY reads S3 with, and the region of the buckets.
     https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-authorization.html
 #}
 {% macro redshift_copy_access() -%}

@@ -1,6 +1,6 @@
 {#
-    The column list leaves out loaded_at, which so takes its default. Keys of the JSON
-    match columns whatever their case.
+    The column list leaves out loaded_at, which gets its default. Keys of the JSON match
+    columns in any case.
     https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.html
 #}
 {% macro redshift_copy_sql(source_table, path, parameters) -%}

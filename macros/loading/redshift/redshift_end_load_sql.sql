@@ -1,15 +1,14 @@
 {#
-    Looks at what COPY loaded, then writes this_load into the ledger. COPY reports neither
-    its rows nor which of them it rejected to a query on tables, so what it loaded is
-    counted, and what is missing of the objects that the loader counted was rejected. As
-    Redshift cannot raise an error of one's own, a value that must not be null is null if
-    something is wrong, in a column that says what. That the default of loaded_at is one
-    value for all rows of a COPY is documented for other functions than getdate(), so it
-    is looked at: a build would take its watermark from the latest row.
+    Checks what COPY loaded, then writes this_load into the ledger. A query on tables
+    cannot see how many rows COPY loaded, so they are counted. Redshift has no statement
+    that raises an error, so if something is wrong, the insert fails by a null in a not
+    null column whose name says what. One COPY is documented to use one default value for
+    all rows for other functions than getdate(), so loaded_at is checked: a build takes
+    its watermark from the latest row.
     https://docs.aws.amazon.com/redshift/latest/dg/PG_LAST_COPY_COUNT.html
     https://docs.aws.amazon.com/redshift/latest/dg/c_loading_default_values.html
 
-    last_loaded_at    when the source table's load before it was, as a text: later rows
+    last_loaded_at    loaded_at of the source table's previous load, as a text: later rows
                       are this load's
     batch             as for load_batch; none if the whole prefix was loaded
 #}
@@ -80,7 +79,7 @@ cross join (
 {%- endif %}
 {%- endmacro %}
 
-{# Null in all columns; a table with a column that must not be null has no such row. #}
+{# Null in all columns; it suffices to check one that must not be null. #}
 {% macro _fills_no_column(source_table) -%}
 {%- set columns = raw_source(source_table).columns.values()
     | rejectattr("name", "equalto", "loaded_at") | list -%}
@@ -93,7 +92,7 @@ cross join (
 {%- endfor -%}
 {%- endmacro %}
 
-{# What COPY takes for a double precision, and checked_value does not. #}
+{# What COPY accepts as a double precision, but checked_value does not. #}
 {% macro _has_a_wrong_number(source_table) -%}
 {%- set conditions = ["1 = 0"] -%}
 {%- for column in raw_source(source_table).columns.values()
@@ -101,8 +100,8 @@ cross join (
     {%- set name = column.name | lower -%}
     {%- do conditions.append(
         "not (" ~ name ~ " = floor(" ~ name ~ ") and abs(" ~ name ~ ") <= "
-        ~ largest_whole(column) ~ ")"
-        if largest_whole(column) else
+        ~ max_integer(column) ~ ")"
+        if max_integer(column) else
         "not (abs(" ~ name ~ ") <= cast('1.7976931348623157e308' as double precision))"
     ) -%}
 {%- endfor -%}

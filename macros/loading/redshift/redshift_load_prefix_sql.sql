@@ -1,5 +1,5 @@
 {#
-    The slash at the end keeps COPY from reading names that share the prefix.
+    The slash at the end keeps COPY from reading other names with the same prefix.
     https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-source-s3.html
 #}
 {% macro redshift_load_prefix_sql(source_table, is_gzip) -%}
@@ -8,7 +8,7 @@
 ) -%}
 {%- if not location.startswith("s3://") -%}
     {%- do exceptions.raise_compiler_error(
-        "Redshift reads files in S3 alone, but the location of " ~ source_table ~ " is "
+        "Redshift can only read S3, but the location of " ~ source_table ~ " is "
         ~ ("the folder " ~ location if location | trim else "empty") ~ ": set "
         ~ raw_source(source_table).config.meta.location_variable
         ~ " to s3://bucket/prefix/."

@@ -1,8 +1,8 @@
 {#
-    Waits until Redshift's clock is past the second of a source table's newest load: the
-    next one must have a later loaded_at, which counts whole seconds. Neither dbt nor
-    Redshift can sleep, so it asks for the time again and again; some thousand times at
-    most, since the clock may have been set back.
+    Waits until the second of a source table's newest load has passed on Redshift's clock,
+    as the next load must have a later loaded_at, in whole seconds. Neither dbt nor
+    Redshift can sleep, so it polls the time; at most some thousand times, since the clock
+    may have been set back.
 #}
 {% macro redshift_wait_for_later_second(source_table) %}
     {% set loaded_at = run_query(newest_load_sql(source_table)).rows[0]["loaded_at"] %}
