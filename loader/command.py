@@ -87,8 +87,7 @@ def check_stage(stage: str, source: Source) -> None:
     """Raises ClickException if the stage's files would be listed as data of a source, or the
     source's files removed as stale files of the stage."""
     staged, data = stage_prefix(stage), f"{source.location.rstrip('/')}/"
-    is_data = staged.startswith(data) and not skip_reason(staged, data)
-    if is_data or data.startswith(staged):
+    if (staged.startswith(data) and not skip_reason(staged, data)) or data.startswith(staged):
         raise ClickException(
             f"DBT_STAGE_LOCATION is {stage}, whose files would be mixed with the data in"
             f" {source.location}, set by {source.variable}: use a prefix outside of it."
@@ -97,11 +96,11 @@ def check_stage(stage: str, source: Source) -> None:
 
 def summary(sources: list[Source], results: dict[str, LoadResult]) -> str:
     """The table at the end of a load."""
-    rows = [("source table", "found", "loaded", "rows", "rejected", "bytes", "seconds")]
+    rows = [["source table", "found", "loaded", "rows", "rejected", "bytes", "seconds"]]
     for source in sources:
         result = results[source.table]
         counts = (len(source.files), result.files, result.rows, result.rejected, result.bytes)
-        rows.append((source.table, *(f"{count:,}" for count in counts), f"{result.seconds:.1f}"))
+        rows.append([source.table, *(f"{count:,}" for count in counts), f"{result.seconds:.1f}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
@@ -132,7 +131,7 @@ def summary(sources: list[Source], results: dict[str, LoadResult]) -> str:
 @click.option("--keep-gone", is_flag=True, help="Go on if loaded files are gone; keep their rows.")
 @click.option("--dry-run", is_flag=True, help="Print the SQL without running it.")
 @click.option("--target", "-t", help="Target of the profile, as for dbt.")
-@click.option("--profiles-dir", help="Folder of profiles.yml.")
+@click.option("--profiles-dir", help="Folder of profiles.yml; the project's if it has one.")
 @click.option("--project-dir", type=FOLDER, default=ROOT, help="Folder of dbt_project.yml.")
 @click.option("--vars", default="{}", help="Variables for dbt, as YAML.")
 def main(select, project_dir, profiles_dir, target, vars, **settings) -> None:

@@ -34,7 +34,7 @@ CHUNK_BYTES = 64 * 1024
 READ_AHEAD = 4 * THREADS  # files
 GZIP = partial(zlib.decompressobj, zlib.MAX_WBITS | 16)
 DECOMPRESSORS: dict[str, Callable[[], Any]] = {"gzip": GZIP, "bzip2": bz2.BZ2Decompressor}
-DECOMPRESS = {"gzip": gzip.decompress, "bzip2": bz2.decompress}
+DECOMPRESS: dict[str, Callable] = {"gzip": gzip.decompress, "bzip2": bz2.decompress}
 HEAD_BYTES = 512  # enough to detect the format of a file
 SAMPLE_FILES = 1_000  # S3 objects in which keys are looked for
 MAX_SAMPLE_BYTES, MIN_SAMPLE_BYTES = 64 * 1024, 4 * 1024  # of a file
@@ -113,7 +113,7 @@ def inspect_files(
                 return file, set()
             is_whole = is_whole and decompressor.eof and not decompressor.unused_data
         refuse_other_formats(file.file_name, data)
-        count, keys = 0, set()
+        count, keys = 0, set[str]()
         for count, piece in enumerate(read_rows(data, columns), start=1):
             if piece.reason and folder and (is_whole or piece.is_json):
                 raise BadRows(describe(piece.as_reject(file.file_name, count)))
@@ -192,7 +192,7 @@ def join(
         folder / f"part_{first:07}{suffix}": files[first : first + share]
         for first in range(0, len(files), share)
     }
-    run = map if len(files) <= ONE_PROCESS_FILES and size <= PART_BYTES else in_processes
+    run: Callable = map if len(files) <= ONE_PROCESS_FILES and size <= PART_BYTES else in_processes
     joined = PreparedFiles([])
     with progress("joining files", len(files)) as advance:
         for part in run(partial(join_part, columns=columns, max_bad=max_bad), parts.items()):

@@ -91,7 +91,7 @@ class Piece:
             "line_number": number,
             "column_name": self.column_name,
             "value": value and _storable(value[:SHOWN_CHARACTERS], 4 * SHOWN_CHARACTERS),
-            "reason": _storable(self.reason, REASON_BYTES),
+            "reason": _storable(self.reason or "", REASON_BYTES),
         }
 
 
@@ -132,7 +132,7 @@ def read_rows(content: bytes, columns: list[Column], check_values: bool = False)
     text = content.decode(errors="surrogateescape").removeprefix("\ufeff")
     names = frozenset(column.name.lower() for column in columns)
     end = 0
-    while (start := BLANKS.match(text, end).end()) < len(text):
+    while (blanks := BLANKS.match(text, end)) and (start := blanks.end()) < len(text):
         try:
             value, end = _decode(text, start)
         except ValueError as error:
@@ -213,12 +213,12 @@ def _end_of_bad_piece(text: str, start: int) -> int:
 
 def _rows_within(value: dict | list, names: frozenset[str]) -> Iterator[Piece]:
     """The rows in an array, or in an object that fills no column, each as a bad piece."""
-    rows = list(_nested_rows(value, names))
-    reason, jq = "not a JSON object", None
+    rows: list[dict | list] = list(_nested_rows(value, names))
+    reason, jq = "not a JSON object", ""
     if isinstance(value, dict):
         reason = f"none of its keys fills a column: {_keys(value) or 'it has none'}"
-        keys = [key for key in value if key.isidentifier()]
-        jq = next(filter(None, (_jq_filter(key, value[key], names) for key in keys)), None)
+        filters = (_jq_filter(key, value[key], names) for key in value if key.isidentifier())
+        jq = next(filter(None, filters), "")
     elif rows:
         reason, jq = "in an array, not an object of its own", ".[]"
     if jq:
@@ -227,15 +227,15 @@ def _rows_within(value: dict | list, names: frozenset[str]) -> Iterator[Piece]:
         yield Piece(json.dumps(row, ensure_ascii=False), reason=reason)
 
 
-def _jq_filter(key: str, value: object, names: frozenset[str]) -> str | None:
-    """The jq filter that takes the rows out of a key's value; None if it has none."""
+def _jq_filter(key: str, value: object, names: frozenset[str]) -> str:
+    """The jq filter that takes the rows out of a key's value; '' if it has none."""
     rest = ""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             value, rest = _decode(value)[0], " | fromjson"
     elif isinstance(value, list):
         value, rest = next((each for each in value if fills_a_column(each, names)), None), "[]"
-    return f".{key}{rest}" if fills_a_column(value, names) else None
+    return f".{key}{rest}" if fills_a_column(value, names) else ""
 
 
 def _nested_rows(value: dict | list, names: frozenset[str]) -> Iterator[dict]:
