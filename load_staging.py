@@ -12,5 +12,5 @@ if __name__ == "__main__":  # processes that join files import this module too, 
     try:
         from loader.command import main
     except ModuleNotFoundError as error:
-        sys.exit(f"Error: {error}. Run `make run`, or first: source .venv/bin/activate")
+        sys.exit("Error: " + str(error) + ". Run `make run`, or first: source .venv/bin/activate")
     main()

@@ -110,7 +110,7 @@ def describe(reject: dict) -> str:
 
 def refuse_constant(constant: str) -> None:
     """Refuses NaN and Infinity, which Python accepts as JSON."""
-    raise ValueError(f"{constant} is not JSON")
+    raise ValueError(f"{constant} is not a JSON value")
 
 
 _DECODER = json.JSONDecoder(parse_constant=refuse_constant)

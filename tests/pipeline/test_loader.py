@@ -302,7 +302,7 @@ WRONG_TEXTS = {
     '{"ts": 1': "not JSON: Expecting ',' delimiter.",
     ', {"ts": 2}': 'value ",": not JSON: Expecting value.',
     '{"ts": 1,}': "not JSON: ",
-    '{"ts": NaN}': "not JSON: NaN is not JSON.",
+    '{"ts": NaN}': "not JSON: NaN is not a JSON value.",
     "ts,page": 'value "ts,page": not JSON: Expecting value.',
     '[{"ts": 1}]': "in an array, not an object of its own; write one object per line, for"
     " example with jq -c '.[]'.",
