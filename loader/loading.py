@@ -106,10 +106,7 @@ class Stage:
             for url in urls:
                 s3.client().delete_object(**s3.bucket_and_key(url))
         except (BotoCoreError, ClientError) as error:
-            note(
-                f"cannot delete the files that loads have left in {self.location}, set by"
-                f" DBT_STAGE_LOCATION; nothing reads them again: {error}"
-            )
+            note(f"{self.location}, set by DBT_STAGE_LOCATION, could not be cleaned up: {error}")
 
 
 class Load:

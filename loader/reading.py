@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -219,10 +220,11 @@ def in_processes(function: Callable, arguments: Collection) -> Iterator:
     workers = min(os.cpu_count() or 1, len(arguments))
     with ProcessPoolExecutor(workers, context, initializer=end_with_parent) as pool:
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # in the processes
-        results = pool.map(function, arguments)
+        results = [pool.submit(function, argument) for argument in arguments]
         signal.signal(signal.SIGINT, handler)
         try:
-            yield from results
+            for result in results:
+                yield result.result()
         except BrokenProcessPool as error:
             reason = "A process that joins files died, perhaps for lack of memory."
             raise ClickException(f"{reason} {RUN_AGAIN}") from error
@@ -234,8 +236,8 @@ def in_processes(function: Callable, arguments: Collection) -> Iterator:
 
 def end_with_parent() -> None:
     """Makes a process end with its parent, even if that is killed."""
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
 def join_part(

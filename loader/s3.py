@@ -1,7 +1,6 @@
 """The only module that talks to S3; boto3's own configuration sets endpoint and credentials."""
 
 import functools
-import itertools
 import os
 import random
 import threading
@@ -86,8 +85,9 @@ def get_object(url: str, fingerprint: str, read: Callable[[StreamingBody], T], *
     with CLIENT_LOCK:  # or all threads would make one at the start
         s3 = client()
     attempts = s3.meta.config.retries["total_max_attempts"]
-    for attempt in itertools.count(1):
-        response = None
+    attempt = 0
+    while True:
+        attempt, response = attempt + 1, None
         try:
             response = s3.get_object(**request)
             return read(response["Body"])

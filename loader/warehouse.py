@@ -50,7 +50,7 @@ HINTS: dict[type[ClickException], dict[str, str]] = {
     ClickException: {
         r"Could not find profile|/\.dbt' does not exist": "Copy profiles.yml.example to"
         " profiles.yml, or use --profiles-dir.",
-        "Env var required but not provided": "Set this variable; README.md describes it.",
+        "Env var required but not provided": "Set this variable; docs/production.md describes it.",
         "Could not set lock": "Another process has the database open; try again once it ends.",
         r"^\('communication error', (gaierror|OSError)|'connection time out'": UNREACHABLE,
         "password authentication failed": "This was the login to {server}: DBT_REDSHIFT_USER sets"
@@ -145,8 +145,8 @@ def as_column(column: Any) -> Column:
 def error_with_hints(message: str, server: str) -> ClickException:
     """An error of dbt or the engine as one paragraph, without decoration and with hints."""
     message = re.sub(r"\n\nLINE \d+:.*", "", message, flags=re.DOTALL)
-    message = re.sub(r"\n?Try (setting|auto-detecting|increasing) .*", "", message)
-    message = re.sub(r"Encountered an error while running operation:|\w+ Error\n", "", message)
+    message = re.sub(r"\n?Try (set|auto|incr).*|Encountered an error .*?:", "", message)
+    message = re.sub(r"\w+ Error( in macro .*)?\n|\n +> (in|called by) macro .*", "", message)
     message = " ".join(message.split())
     found = [
         (kind, hint.format(server=server))
@@ -155,4 +155,5 @@ def error_with_hints(message: str, server: str) -> ClickException:
         if re.search(pattern, message)
     ]
     kind = found[0][0] if found else ClickException
-    return kind(" ".join([message, *dict.fromkeys(hint for _, hint in found if hint)]))
+    hints = dict.fromkeys(hint for _, hint in found if hint)
+    return kind(" ".join([f"{message.rstrip('.')}.", *hints]) if hints else message)

@@ -619,7 +619,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("-(-size // PART_BYTES)", "size // PART_BYTES"),
         ("(wanted - 1).bit_length()", "wanted.bit_length()"),
         ("part.keys | joined.keys", "joined.keys | part.keys"),
-        ("target=lambda: (parent.join(), os._exit(1))", "target=lambda: parent.join()"),
+        ("(wait([parent.sentinel]), os._exit(1))", "wait([parent.sentinel])"),
         ("        except BrokenProcessPool as error:", "        except MemoryError as error:"),
     ],
     "loader/rows.py": [
@@ -667,7 +667,7 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         (""", "IfMatch": f'"{fingerprint}"'}""", "}"),
         ("attempt == attempts", "attempt > attempts"),
         ("not response or attempt", "attempt"),
-        ("itertools.count(1)", "itertools.count()"),
+        ("    attempt = 0\n", "    attempt = -1\n"),
         ("2 ** (attempt - 1)", "2**attempt"),
         ("{DENIED if code == 'AccessDenied' else ''}", ""),
         ('happened = "deleted" if code == "NoSuchKey" else "replaced"', 'happened = "deleted"'),

@@ -473,10 +473,9 @@ def test_a_database_that_cannot_be_written(local_project: Project) -> None:
 def test_a_database_file_of_an_unusable_name(local_project: Project, name: str) -> None:
     run = local_project.load(fails=True, DBT_DUCKDB_PATH=name)
     (message,) = [line for line in run.errors.splitlines() if line.startswith("Error: ")]
+    assert message.startswith("Error: The database file ")
     assert f"/{name} needs another name" in message
     assert "Set DBT_DUCKDB_PATH" in message
-    run = local_project.run("dbt", "build", "--select", "stg_songs", DBT_DUCKDB_PATH=name)
-    assert "needs another name" in run.output
 
 
 def test_every_option_is_documented() -> None:

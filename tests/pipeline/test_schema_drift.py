@@ -158,7 +158,7 @@ def test_a_dropped_table_is_not_taken_for_loaded(project: Project) -> None:
     project.load()
     project.execute("drop table sparkify_raw.staging_songs")
     run = project.load(fails=True)
-    assert 'The table "sparkify_raw"."staging_songs" is gone' in run.errors
+    assert 'The table "sparkify_raw"."staging_songs" is missing' in run.errors
     assert "--full-refresh --select staging_songs" in run.errors
     project.load("--full-refresh", "--select", "staging_songs")
     assert project.query("select count(*) from sparkify_raw.staging_songs") == [(2,)]
