@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import redshift_connector
 from click import ClickException
 
 import loader.loading
@@ -20,7 +19,7 @@ from loader.files import File
 from loader.loading import Stage
 from loader.reading import join
 from tests.fake_redshift import BUCKET as REDSHIFT_BUCKET
-from tests.fake_redshift import DATABASE, USER, FakeRedshift
+from tests.fake_redshift import FakeRedshift
 from tests.test_loader.joined import COLUMNS, joined_cases, with_cores
 
 from .conftest import Project, RedshiftProject, event, song
@@ -308,14 +307,7 @@ def test_redshift_reads_each_joined_object_once(
             entries.append({"url": f"s3://{REDSHIFT_BUCKET}/{key}", "mandatory": True})
     manifest = json.dumps({"entries": entries}).encode()
     s3.put_object(Bucket=REDSHIFT_BUCKET, Key="joined.manifest", Body=manifest)
-    with redshift_connector.connect(
-        host=cluster.host,
-        port=cluster.port,
-        database=DATABASE,
-        user=USER,
-        password=cluster.password,
-        ssl=False,
-    ) as connection:
+    with cluster.connect() as connection:
         cursor = connection.cursor()
         cursor.execute("create temporary table joined (number integer, n integer)")
         cursor.execute(
