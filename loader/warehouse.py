@@ -50,7 +50,7 @@ HINTS: dict[type[ClickException], dict[str, str]] = {
     ClickException: {
         r"Could not find profile|/\.dbt' does not exist": "Copy profiles.yml.example to"
         " profiles.yml, or use --profiles-dir.",
-        "Env var required but not provided": "Set this variable; docs/production.md describes it.",
+        "Env var required but not provided": "Set this variable; docs/redshift.md describes it.",
         "Could not set lock": "Another process has the database open; try again once it ends.",
         r"^\('communication error', (gaierror|OSError)|'connection time out'": UNREACHABLE,
         "password authentication failed": "This was the login to {server}: DBT_REDSHIFT_USER sets"

@@ -100,7 +100,7 @@ DEFAULTS = (
 )
 REQUIRED = {
     "DBT_REDSHIFT_HOST": "Env var required but not provided: 'DBT_REDSHIFT_HOST, which is empty'."
-    " Set this variable; docs/production.md describes it.",
+    " Set this variable; docs/redshift.md describes it.",
     "DBT_REDSHIFT_DATABASE": "'DBT_REDSHIFT_DATABASE, which is empty'",
     "DBT_REDSHIFT_USER": "'DBT_REDSHIFT_USER, which is empty'",
     "DBT_STAGE_LOCATION": "DBT_STAGE_LOCATION must be s3://bucket/prefix/",
