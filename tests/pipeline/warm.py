@@ -302,18 +302,13 @@ def warm_up() -> None:
     import dbt.task.retry
     import parsedatetime
     import sqlparse
-    from dbt.plugins.manager import PluginManager
     from dbt_common.behavior_flags import BehaviorFlagRendered
     from dbt_common.clients.jinja import template_cache
-    from dbt_common.events import base_types
     from dbt_common.events.event_manager import EventManager
     from jinja2 import Environment
 
     EventManager.fire_event = partialmethod(fire_event, EventManager.fire_event)
-    base_types.ParseDict = partial(message, parse=base_types.ParseDict)
     parsedatetime.Constants = cache(parsedatetime.Constants)  # made for each column of each result
-    # Each command would search all installed packages.
-    PluginManager.get_prefixed_modules = cache(PluginManager.get_prefixed_modules)
     Environment.compile = partialmethod(compiled, Environment.compile)
     # Each start would search all modules, for the text of a message about each flag.
     BehaviorFlagRendered._default_source = staticmethod(lambda: "an adapter")
@@ -356,14 +351,6 @@ def compiled(environment, compile: Callable, source, *rest, **options):
     if key not in COMPILED:
         COMPILED[key] = compile(environment, source, *rest, **options)
     return COMPILED[key]
-
-
-def message(values: dict, empty, parse: Callable):
-    """The protobuf message with these values, from its constructor where that accepts them."""
-    try:
-        return type(empty)(**values)
-    except (AttributeError, TypeError, ValueError):
-        return parse(values, empty)
 
 
 def statements(sql: str, split: Callable[[str], list[str]]) -> list[str]:
