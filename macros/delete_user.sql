@@ -41,7 +41,10 @@
         _delete_user_sql(user_id, user_columns, derived, locks)
     ).rows %}
     {% for row in rows if row["row_count"] | int > 0 %}
-        {% do log(row["table_name"] ~ ": " ~ row["row_count"] ~ " rows deleted", info=true) %}
+        {% set rows_word = "row" if row["row_count"] | int == 1 else "rows" %}
+        {% do log(
+            row["table_name"] ~ ": " ~ row["row_count"] ~ " " ~ rows_word ~ " deleted", info=true
+        ) %}
     {% endfor %}
     {% if rows | map(attribute="row_count") | sum == 0 %}
         {% do log("No rows of user " ~ user_id ~ " were found.", info=true) %}

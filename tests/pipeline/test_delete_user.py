@@ -109,8 +109,8 @@ def test_all_is_as_if_the_user_had_never_existed(project: Project) -> None:
     assert deleted(project, 99) == ["No rows of user 99 were found."]
     assert deleted(project) == [
         f"{project.schema}.dim_user_levels: 3 rows deleted",
-        f"{project.schema}.dim_users: 1 rows deleted",
-        f"{project.schema}.fct_sessions: 1 rows deleted",
+        f"{project.schema}.dim_users: 1 row deleted",
+        f"{project.schema}.fct_sessions: 1 row deleted",
         f"{project.schema}.fct_songplays: 4 rows deleted",
         f"{project.schema}_intermediate.int_events: 5 rows deleted",
         "sparkify_raw.staging_events: 6 rows deleted",
@@ -202,7 +202,7 @@ def test_during_a_load(shared_project: RedshiftProject) -> None:
         deletion = start_deletion(project)
         until(lambda: sessions_waiting(project.cluster) == 2, load, deletion)
     assert load.wait().code == 0
-    assert "staging_events: 1 rows deleted" in deletion.wait().output
+    assert "staging_events: 1 row deleted" in deletion.wait().output
     counts = "select row_count from sparkify_raw.loads where source_table = 'staging_events'"
     assert project.query(f"{counts} order by load_id") == [(3,), (1,)]
 
@@ -217,7 +217,7 @@ def test_during_a_build(shared_project: RedshiftProject) -> None:
         until(lambda: sessions_waiting(project.cluster) == 1, build)
         deletion = start_deletion(project)
         until(lambda: sessions_waiting(project.cluster) == 2, build, deletion)
-    assert "fct_songplays: 1 rows deleted" in deletion.wait().output
+    assert "fct_songplays: 1 row deleted" in deletion.wait().output
     assert build.wait().code == 0
     events = f"{project.schema}_intermediate.int_events"
     for table in ("fct_songplays", "fct_sessions", "dim_user_levels", "dim_users", events):
