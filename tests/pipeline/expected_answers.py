@@ -281,3 +281,64 @@ def plays_by_device(star: Star) -> Rows:
         for names, plays in by(device, star.plays).items()
     ]
     return sorted(rows, key=lambda row: (-row[3], row[:3]))
+
+
+def overview_by_week(star: Star) -> Rows:
+    weeks = by(lambda play: week_of(play["start_time"]), star.plays)
+    first_day = min(play["start_time"] for play in star.plays).date()
+    rows, week, before = [], monday(first_day), set()
+    while week <= star.last_day:
+        plays = weeks.get(week, [])
+        paid = [play for play in plays if play["level"] == "paid"]
+        days = sum(first_day <= week + number * DAY <= star.last_day for number in range(7))
+        listeners = {play["user_id"] for play in plays}
+        counts = (len(listeners), star.listeners(paid), len(before - listeners))
+        artist, song = (
+            most(Counter(play[item] for play in plays))[0][0] if plays else None
+            for item in ("artist_id", "song_id")
+        )
+        names = (artist and star.artist_name(artist), song and star.title(song))
+        rows.append((week, days, *counts, len(plays), len(paid), *names))
+        week, before = week + 7 * DAY, listeners
+    return rows
+
+
+def device_classes_by_week(star: Star) -> Rows:
+    def device_class(play: Row) -> str:
+        return star.user_agents.get(play["user_agent"], {}).get("device_class") or "Unknown"
+
+    return [
+        (week, name, len(each), len(each) / len(plays))
+        for week, plays in sorted(by(lambda play: week_of(play["start_time"]), star.plays).items())
+        for name, each in sorted(by(device_class, plays).items())
+    ]
+
+
+def plays_per_listener_by_weekday(star: Star) -> Rows:
+    plays = [play for play in star.plays if play["level"]]
+    groups = by(lambda play: (play["start_time"].isoweekday() % 7, play["level"]), plays)
+    rows = []
+    for group, each in sorted(groups.items()):
+        listener_days = {(play["user_id"], play["start_time"].date()) for play in each}
+        rows.append((*group, len(listener_days), len(each), len(each) / len(listener_days)))
+    return rows
+
+
+def session_length_before_upgrade(star: Star) -> Rows:
+    upgrades = [after for _, after in star.upgrades_and_downgrades() if after["level"] == "paid"]
+
+    def kind(session: Row) -> str:
+        is_before = any(
+            upgrade["user_id"] == session["user_id"]
+            and timedelta() <= upgrade["valid_from"] - session["start_time"] < 7 * DAY
+            for upgrade in upgrades
+        )
+        return "before an upgrade" if is_before else "other"
+
+    sessions = [session for session in star.sessions if session["start_level"] == "free"]
+    rows = []
+    for name, each in sorted(by(kind, sessions).items()):
+        seconds = [session["duration_seconds"] for session in each]
+        plays = mean(session["play_count"] for session in each)
+        rows.append((name, len(each), mean(seconds) / 60, median(seconds) / 60, plays))
+    return rows
