@@ -18,7 +18,7 @@ CHECK_PYTHON := import re, sys; \
 		% (sys.version_info[0], sys.version_info[1], low, high - 1, high - 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help run ask docs test lint format soak mutants bench bench-peers standin audit lock clean
+.PHONY: help run ask report docs test lint format soak mutants bench bench-peers standin audit lock clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,7 +26,7 @@ help: ## List these targets
 run: .venv/local profiles.yml ## Load and build: by default the sample, on DuckDB
 	$(BIN)/python load_staging.py
 	$(BIN)/dbt build
-	@echo 'The star is built. "make ask" lists questions to ask it, "make docs" shows its tables.'
+	@echo 'The star is built. "make report" answers all questions, "make ask" one, "make docs" shows its tables.'
 
 ask: .venv/local profiles.yml ## Answer a question of analyses/, as in: make ask ANALYSIS=listeners_lost
 	@if [ -f 'analyses/$(ANALYSIS).sql' ]; then \
@@ -37,6 +37,10 @@ ask: .venv/local profiles.yml ## Answer a question of analyses/, as in: make ask
 		ls analyses | sed -n 's/\(.*\)\.sql$$/    \1/p'; \
 		[ -z '$(ANALYSIS)' ]; \
 	fi
+
+report: .venv/report profiles.yml ## Answer all questions of analyses/ in target/report.html; TARGET=redshift: from there
+	@$(BIN)/python -m report $(if $(TARGET),--target $(TARGET)) \
+		|| { echo 'If nothing is built yet, "make run" comes first.' >&2; exit 1; }
 
 docs: .venv/local profiles.yml ## Write the documentation to target/static_index.html, and serve it on port 8080
 	@$(BIN)/python -c 'import socket; socket.socket().bind(("127.0.0.1", $(DOCS_PORT)))' 2> /dev/null \
@@ -80,8 +84,9 @@ audit: .venv/audit ## Look for known vulnerabilities in the packages of producti
 	.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/production.txt
 
 lock: .venv/dev ## Upgrade the packages in requirements/
-	$(LOCK) pyproject.toml --upgrade --extra local --extra dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml --upgrade --extra local --extra dev --extra report -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra local -c requirements/dev.txt -o requirements/local.txt
+	$(LOCK) pyproject.toml --extra report -c requirements/dev.txt -o requirements/report.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/production.txt
 	$(LOCK) --upgrade --group jobs -o requirements/jobs.txt
 	$(LOCK) --upgrade --group audit -o requirements/audit.txt
@@ -106,7 +111,12 @@ profiles.yml:
 .venv/dev: requirements/dev.txt | .venv/bin/python
 	@echo 'Installing dbt, DuckDB and the development tools into .venv: some minutes'
 	@$(BIN)/python $(PIP) $<
-	@touch $@ .venv/local
+	@touch $@ .venv/local .venv/report
+
+.venv/report: requirements/report.txt | .venv/local
+	@echo 'Installing what draws charts into .venv'
+	@$(BIN)/python $(PIP) $<
+	@touch $@
 
 .venv/audit: requirements/audit.txt
 .venv/jobs: requirements/jobs.txt
