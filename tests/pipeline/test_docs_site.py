@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import functools
 import http.server
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from .browser import browser
 from .conftest import MARTS, Project
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MODEL = "model.sparkify.fct_songplays"
 # The number of colors in the fullest canvas: one if it is empty.
 DRAWN_COLORS = """
@@ -35,15 +34,8 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A page in the browser of this machine."""
-    browsers = [path for name in BROWSERS if (path := shutil.which(name))]
-    if not browsers:
-        pytest.skip(f"no browser is installed: none of {', '.join(BROWSERS)}")
-    with sync_playwright() as playwright:
-        # As root, and in most containers, Chromium only runs without its sandbox.
-        arguments = ["--no-sandbox"]
-        browser = playwright.chromium.launch(executable_path=browsers[0], args=arguments)
-        yield browser.new_page(viewport={"width": 1280, "height": 900})
-        browser.close()
+    with browser() as started:
+        yield started.new_page(viewport={"width": 1280, "height": 900})
 
 
 @pytest.fixture
@@ -85,3 +77,7 @@ def test_a_reader_finds_the_fact(page: Page, site: tuple[str, Path]) -> None:
 
     page.goto(f"{site[1].as_uri()}#!/model/{MODEL}")
     expect(page.get_by_role("heading", name="fct_songplays")).to_be_visible()
+
+    page.goto(f"{site[0]}#!/exposure/exposure.sparkify.audience")
+    link = page.get_by_role("link", name="View this exposure")
+    expect(link).to_have_attribute("href", "report.html#audience")
