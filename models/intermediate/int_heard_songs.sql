@@ -12,7 +12,7 @@
 -- depends_on: {{ ref('stg_events') }}
 {% if is_incremental() %}
 {% set is_new = 'loaded_at > ' ~ watermark('loaded_at') %}
-{% set new_times = bounds('event_at', ref('int_events'), is_new) %}
+{% set new_times = bounds('ts', ref('int_events'), is_new) %}
 {% endif %}
 
 with
@@ -45,8 +45,8 @@ former_keys as (
 
     where
         former.page = 'NextSong'
-        and former.event_at between {{ new_times }}
-        and events.event_at between {{ new_times }}
+        and former.raw_ts between {{ new_times }}
+        and events.ts between {{ new_times }}
         and events.{{ is_new }}
 
 ),

@@ -39,6 +39,7 @@ renamed as (
 
         -- times
         cast(ts as bigint) as ts,
+        ts as raw_ts,
         {{ epoch_ms_to_timestamp('ts') }} as event_at,
         loaded_at
 
