@@ -18,7 +18,7 @@ CHECK_PYTHON := import re, sys; \
 		% (sys.version_info[0], sys.version_info[1], low, high - 1, high - 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help run ask report docs test lint format soak mutants bench bench-peers standin audit lock clean
+.PHONY: help run ask report metrics docs test lint format soak mutants bench bench-peers standin audit lock clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,13 +42,18 @@ report: .venv/report profiles.yml ## Answer all questions of analyses/ in target
 	@$(BIN)/python -m report $(if $(TARGET),--target $(TARGET)) \
 		|| { echo 'If nothing is built yet, "make run" comes first.' >&2; exit 1; }
 
+metrics: .venv/metrics profiles.yml ## Check the metrics against the tables, and list them
+	.venv/metrics/bin/dbt --quiet parse
+	.venv/metrics/bin/mf validate-configs
+	.venv/metrics/bin/mf list metrics
+
 docs: .venv/local profiles.yml ## Write the documentation to target/static_index.html, and serve it on port 8080
 	@$(BIN)/python -c 'import socket; socket.socket().bind(("127.0.0.1", $(DOCS_PORT)))' 2> /dev/null \
 		|| { echo 'Port $(DOCS_PORT) is not free; name another: make docs PORT=8081' >&2; exit 1; }
 	$(BIN)/dbt docs generate --static
 	$(BIN)/dbt docs serve --port $(DOCS_PORT)
 
-test: .venv/dev .venv/jobs profiles.yml lint ## Run everything that CI checks
+test: .venv/dev .venv/jobs .venv/metrics profiles.yml lint ## Run everything that CI checks
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: .venv/dev profiles.yml ## Check the style of code and documents, types, spelling and links
@@ -88,6 +93,7 @@ lock: .venv/dev ## Upgrade the packages in requirements/
 	$(LOCK) pyproject.toml --extra local -c requirements/dev.txt -o requirements/local.txt
 	$(LOCK) pyproject.toml --extra report -c requirements/dev.txt -o requirements/report.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/production.txt
+	$(LOCK) pyproject.toml --upgrade --extra local --extra metrics -c requirements/dev.txt -o requirements/metrics.txt
 	$(LOCK) --upgrade --group jobs -o requirements/jobs.txt
 	$(LOCK) --upgrade --group audit -o requirements/audit.txt
 	$(LOCK) --upgrade benchmarks/peers/requirements.in -o benchmarks/peers/requirements.txt
@@ -120,8 +126,9 @@ profiles.yml:
 
 .venv/audit: requirements/audit.txt
 .venv/jobs: requirements/jobs.txt
+.venv/metrics: requirements/metrics.txt
 .venv/peers: benchmarks/peers/requirements.txt
-.venv/audit .venv/jobs .venv/peers: | .venv/bin/python
+.venv/audit .venv/jobs .venv/metrics .venv/peers: | .venv/bin/python
 	@echo 'Installing $< into $@'
 	@$(PYTHON) -m venv $@
 	@$@/bin/python $(PIP) $<
