@@ -29,14 +29,7 @@ run: .venv/local profiles.yml ## Load and build: by default the sample, on DuckD
 	@echo 'The star is built. "make report" answers all questions, "make ask" one, "make docs" shows its tables.'
 
 ask: .venv/local profiles.yml ## Answer a question of analyses/, as in: make ask ANALYSIS=listeners_lost
-	@if [ -f 'analyses/$(ANALYSIS).sql' ]; then \
-		$(BIN)/dbt --quiet show --select '$(ANALYSIS)' --limit -1 \
-			|| { echo 'If nothing is built yet, "make run" comes first.' >&2; exit 1; }; \
-	else \
-		echo 'Name one of these questions, as in: make ask ANALYSIS=listeners_lost'; \
-		ls analyses | sed -n 's/\(.*\)\.sql$$/    \1/p'; \
-		[ -z '$(ANALYSIS)' ]; \
-	fi
+	@$(BIN)/python -m report.ask $(if $(TARGET),--target $(TARGET)) '$(ANALYSIS)'
 
 report: .venv/report profiles.yml ## Answer all questions of analyses/ in target/report.html; TARGET=redshift: from there
 	@$(BIN)/python -m report $(if $(TARGET),--target $(TARGET)) \

@@ -17,6 +17,12 @@ RUN_AGAIN = "Nothing of this batch was loaded; run load_staging.py again."
 class BadRows(click.ClickException):
     """A file holds rows that its table does not take; --max-errors allows for some."""
 
+    def format_message(self) -> str:
+        return (
+            f"{self.message} Nothing of this batch was loaded: correct the file, or set bad rows"
+            " aside with --max-errors (docs/loading.md)."
+        )
+
 
 class Unreadable(click.ClickException):
     """A file cannot be read."""

@@ -77,7 +77,9 @@ def find_files(
         elif path.is_file():
             files, prefix = [local_file(path, project_dir)], path.as_posix()
         else:
-            raise ClickException(f"{where} is neither a folder nor a file.")
+            raise ClickException(
+                f"{where} is neither a folder nor a file, nor s3://bucket/prefix/."
+            )
     except (OSError, BotoCoreError, ClientError) as error:
         raise ClickException(f"{where} cannot be listed: {error}") from error
     if not files:

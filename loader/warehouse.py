@@ -43,14 +43,15 @@ HINTS: dict[type[ClickException], dict[str, str]] = {
         "'S': 'FATAL', 'C': '57P03'": UNREACHABLE,
     },
     BadRows: {
-        "row_count_if_all_fill": "(No key of an object is a column.) Nothing was loaded.",
-        "row_count_if_all_numbers_fit": "(A number is too large or not whole.) Nothing was loaded.",
+        "row_count_if_all_fill": "(No key of an object is a column.)",
+        "row_count_if_all_numbers_fit": "(A number is too large or not whole.)",
         "Load into table '|, in file |Malformed JSON|JSON transform error|maximum_object_size": "",
     },
     ClickException: {
         r"Could not find profile|/\.dbt' does not exist": "Copy profiles.yml.example to"
         " profiles.yml, or use --profiles-dir.",
         "Env var required but not provided": "Set this variable; docs/redshift.md describes it.",
+        "Cannot open (file|database)|not a valid DuckDB database": "DBT_DUCKDB_PATH sets the file.",
         "Could not set lock": "Another process has the database open; try again once it ends.",
         r"^\('communication error', (gaierror|OSError)|'connection time out'": UNREACHABLE,
         "password authentication failed": "This was the login to {server}: DBT_REDSHIFT_USER sets"

@@ -79,6 +79,11 @@ class Warehouse(Dbt):
         (result,) = self._invoke("show", "--inline", LOADS, "--limit", "-1").results
         return as_table(result.agate_table, {})
 
+    def answer(self, name: str) -> Answer:
+        """The answer to one analysis."""
+        (result,) = self._invoke("show", "--select", name, "--limit", "-1").results
+        return as_answer(result)
+
     def sections(self) -> list[Section]:
         """The answers to all analyses, in the order of the exposures."""
         options = ("show", "--select", "resource_type:analysis", "--limit", "-1")

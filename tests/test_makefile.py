@@ -20,7 +20,8 @@ LOWEST, TOO_HIGH = map(int, re.fullmatch(r">=3\.(\d+),<3\.(\d+)", VERSIONS).grou
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A checkout in which nothing is installed."""
-    for name in ("Makefile", "pyproject.toml", "profiles.yml.example", "analyses", "requirements"):
+    parts = ("analyses", "loader", "report", "requirements")
+    for name in ("Makefile", "pyproject.toml", "profiles.yml.example", *parts):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     return tmp_path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -233,6 +234,27 @@ def test_hostile_titles_are_data(new_project: Callable[..., Project], chromium: 
         for title in HOSTILE:
             assert opened.page.get_by_role("cell", name=title, exact=True).count()
         opened.page.close()
+
+
+def test_a_question_is_answered_as_text(new_project: Callable[..., Project]) -> None:
+    """With whole names, and its caveats."""
+    project = new_project("local", source=ROOT / "sample_data")
+    shutil.copytree(ROOT / "report", project.folder / "report")
+    ask = [sys.executable, "-m", "report.ask", "artists_on_the_rise"]
+    environment = {**clean_environment(), **project.environment}
+    run = {"cwd": project.folder, "env": environment, "capture_output": True, "text": True}
+    unbuilt = subprocess.run(ask, **run)
+    assert unbuilt.returncode == 1
+    assert unbuilt.stderr == "Error: Nothing is built yet: run `make run` first.\n"
+    built(project)
+    lines = subprocess.run(ask, **run).stdout.splitlines()
+    assert lines[0] == "Which artists gain the most plays from one week to the next?"
+    assert "Caveats: " in lines[3]
+    assert lines[5].split() == ["artist_name", "play_count", "play_count_before", "gain"]
+    (name, *numbers) = next(
+        row for row in expected_tables()["artists_on_the_rise"] if len(row[0]) > 20
+    )
+    assert any(line.startswith(name) and line.split()[-3:] == numbers for line in lines)
 
 
 def test_a_star_without_plays_has_a_report(new_project: Callable[..., Project]) -> None:
