@@ -1,5 +1,6 @@
 """The command line: finds the files of each source, loads what is new, prints a summary."""
 
+import json
 import os
 import sys
 from collections import defaultdict
@@ -55,6 +56,7 @@ def find_sources(dbt: Dbt, select: tuple[str, ...]) -> list[Source]:
         for reason, names in skipped.items():
             count = pluralize(len(names), "file")
             note(f"{source.table}: {count} left out, {reason}: {min(names)}")
+            source.left_out[reason] = len(names)
     return sources
 
 
@@ -94,13 +96,25 @@ def check_stage(stage: str, source: Source) -> None:
         )
 
 
-def summary(sources: list[Source], results: dict[str, LoadResult]) -> str:
-    """The table at the end of a load."""
-    rows = [["source table", "found", "loaded", "rows", "rejected", "bytes", "seconds"]]
-    for source in sources:
-        result = results[source.table]
-        counts = (len(source.files), result.files, result.rows, result.rejected, result.bytes)
-        rows.append([source.table, *(f"{count:,}" for count in counts), f"{result.seconds:.1f}"])
+def summary(sources: list[Source], results: dict[str, LoadResult]) -> dict[str, dict]:
+    """What a load found and did, by source table."""
+    return {
+        source.table: {
+            "found": len(source.files),
+            "loaded": results[source.table].files,
+            "rows": results[source.table].rows,
+            "rejected": results[source.table].rejected,
+            "bytes": results[source.table].bytes,
+            "seconds": round(results[source.table].seconds, 1),
+        }
+        for source in sources
+    }
+
+
+def as_table(tables: dict[str, dict]) -> str:
+    """The summary as text."""
+    rows = [["source table", *next(iter(tables.values()))]]
+    rows += [[table, *(f"{n:,}" for n in counts.values())] for table, counts in tables.items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
@@ -130,11 +144,18 @@ def summary(sources: list[Source], results: dict[str, LoadResult]) -> str:
 )
 @click.option("--keep-gone", is_flag=True, help="Go on if loaded files are gone; keep their rows.")
 @click.option("--dry-run", is_flag=True, help="Print the SQL without running it.")
+@click.option(
+    *("--output", "-o"),
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of the summary at the end.",
+)
 @click.option("--target", "-t", help="Target of the profile, as for dbt.")
 @click.option("--profiles-dir", help="Folder of profiles.yml; the project's if it has one.")
 @click.option("--project-dir", type=FOLDER, default=ROOT, help="Folder of dbt_project.yml.")
 @click.option("--vars", default="{}", help="Variables for dbt, as YAML.")
-def main(select, project_dir, profiles_dir, target, vars, **settings) -> None:
+def main(select, project_dir, profiles_dir, target, vars, output, **settings) -> None:
     """Load the files that are not loaded yet into the raw tables."""
     options = Options(**settings)
     results: dict[str, LoadResult] = defaultdict(LoadResult)
@@ -153,10 +174,17 @@ def main(select, project_dir, profiles_dir, target, vars, **settings) -> None:
         sys.exit(130)
     if options.dry_run:
         return
-    click.echo(summary(sources, results))
+    has_replaced = any(result.has_replaced for result in results.values())
+    tables = summary(sources, results)
+    if output == "json":
+        for source in sources:
+            tables[source.table]["left_out"] = source.left_out
+        click.echo(json.dumps({"tables": tables, "has_replaced": has_replaced}))
+        return
+    click.echo(as_table(tables))
     if rejected := sum(result.rejected for result in results.values()):
         note(f"Rejected {pluralize(rejected, 'row')}: see table rejected_rows.")
     if not any(result.files for result in results.values()):
         click.echo("Nothing new.")
-    elif any(result.has_replaced for result in results.values()):
+    elif has_replaced:
         click.echo("Rows were replaced: run `dbt build --full-refresh` now.")

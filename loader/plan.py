@@ -38,6 +38,7 @@ class Source:
     columns: list[Column]
     files: list[File] = field(default_factory=list)
     prefix: str = ""  # of the full names of all files
+    left_out: dict[str, int] = field(default_factory=dict)  # how many other files, by reason
 
 
 @dataclass

@@ -207,6 +207,22 @@ def retention_by_weekly_cohort(star: Star) -> Rows:
     ]
 
 
+def returning_listeners_by_level(star: Star) -> Rows:
+    played = {(week_of(each["start_time"]), each["user_id"]) for each in star.plays}
+    last = max(week for week, _ in played)
+    groups = by(
+        lambda play: (week_of(play["start_time"]), play["level"]),
+        (play for play in star.plays if play["level"]),
+    )
+    rows = []
+    for (week, level), plays in sorted(groups.items()):
+        users = {play["user_id"] for play in plays}
+        back = sum((week + timedelta(days=7), user) in played for user in users)
+        if week < last:
+            rows.append((week, level, len(users), back, back / len(users)))
+    return rows
+
+
 def session_length_by_level(star: Star) -> Rows:
     sessions = [session for session in star.sessions if session["start_level"]]
     rows = []

@@ -478,6 +478,33 @@ def test_a_database_file_of_an_unusable_name(local_project: Project, name: str) 
     assert "Set DBT_DUCKDB_PATH" in message
 
 
+def test_the_summary_as_json(project: Project) -> None:
+    """It says what the text says, and what was left out."""
+    project.write_events("_hidden.json", event(7))
+    project.write_events("bad.json", event(8), event(9, ts="x"))
+    run = project.load("--max-errors", "1", "--output", "json")
+    summary = json.loads(run.output)
+    assert summary["has_replaced"] is False
+    events, songs = (summary["tables"][table] for table in ("staging_events", "staging_songs"))
+    counted = project.query(
+        "select source_table, file_count, row_count, rejected_count, byte_count"
+        " from sparkify_raw.loads order by 1"
+    )
+    for table, *counts in counted:
+        keys = ("loaded", "rows", "rejected", "bytes")
+        assert [summary["tables"][table][key] for key in keys] == counts
+    assert (events["found"], events["rejected"], songs["rejected"]) == (3, 1, 0)
+    if project.target == "local":  # hidden files are not uploaded to the stand-in's S3
+        assert events["left_out"] == {"hidden by a name that begins with . or _": 1}
+    assert songs["left_out"] == {}
+    text = project.load("--full-refresh", "--max-errors", "1").output
+    for table, figures in table_at_the_end(text).items():
+        counts = summary["tables"][table]
+        keys = ("found", "loaded", "rows", "rejected", "bytes")
+        assert figures == [f"{counts[key]:,}" for key in keys]
+    assert json.loads(project.load("-o", "json").output)["tables"]["staging_events"]["loaded"] == 0
+
+
 def test_every_option_is_documented() -> None:
     shown = subprocess.run(
         [sys.executable, str(ROOT / "load_staging.py"), "--help"], capture_output=True, text=True
