@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -28,11 +29,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs make, which takes what is installed for up to date."""
+    """Runs make, which takes what is installed for up to date, as if no other make had started it."""
+    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
     installed = ("--old-file=.venv/local", "--old-file=.venv/bin/python")
     return subprocess.run(
         ["make", *(installed if (folder / ".venv").exists() else ()), *arguments],
         cwd=folder,
+        env=environment,
         capture_output=True,
         text=True,
     )
