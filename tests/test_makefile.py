@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs make, which takes what is installed for up to date, as if no other make had started it."""
+    """Runs make as if no other make had started it; what is installed counts as up to date."""
     environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
     installed = ("--old-file=.venv/local", "--old-file=.venv/bin/python")
     return subprocess.run(
