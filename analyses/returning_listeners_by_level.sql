@@ -1,7 +1,7 @@
 -- Question: do free users come back in the next week, and do paid users?
 -- One row per ISO week, except the last, and level at which users played in it.
 -- Caveats: a user with plays at both levels in a week counts for both. If the
--- last week is incomplete, some listeners of the week before may still come back.
+-- last week is incomplete, listeners of the week before may still come back.
 
 with
 
@@ -56,6 +56,7 @@ left join listeners as next_weeks
         and {{ dbt.datediff(
             'user_weeks.week_start', 'next_weeks.week_start', 'day'
         ) }} = 7
-where user_weeks.week_start < (select max(week_start) from listeners)
+where
+    user_weeks.week_start < (select max(listeners.week_start) from listeners)
 group by user_weeks.week_start, user_weeks.level
 order by user_weeks.week_start, user_weeks.level
