@@ -232,18 +232,37 @@ def test_a_catalog_that_another_build_updates(project: Project) -> None:
 
 
 def test_time_grows_at_both_ends(project: Project) -> None:
-    """By days before the first play, by days after the last, and not in between."""
+    """By days before the first play, by days after the last, and not in between; events that are
+    no plays do not count."""
     day = 24 * 60 * 60 * 1000
     at = event(0)["ts"]
+    silent = {"page": "Home", "song": None, "artist": None, "length": None}
     for number, days in enumerate((0, 3, -2, 1)):
-        project.write_events(f"{number}.json", event(20 + number, ts=at + days * day))
+        project.write_events(
+            f"{number}.json",
+            event(20 + number, ts=at + days * day),
+            event(30 + number, ts=at - 5 * day, **silent),
+            event(40 + number, ts=at + 5 * day, **silent),
+        )
         project.load()
         project.dbt("run")
-        hours = "select count(*), count(distinct start_hour) from dim_time"
-        ((rows, distinct),) = project.query(hours)
-        assert rows == distinct
-    assert rows == 5 * 24 + 1
-    assert_star(project, Load(input_files(project.events), input_files(project.songs)))
+        assert_star(project, Load(input_files(project.events), input_files(project.songs)))
+    assert project.query("select count(*) from dim_time") == [(5 * 24 + 1,)]
+
+
+def test_without_a_catalog_no_play_is_written_again(local_project: Project) -> None:
+    project = local_project
+    for path in input_files(project.songs):
+        path.unlink()
+    project.write_songs("songs.json", song(1, song_id=None))
+    project.load()
+    project.dbt("run")
+    compiled = ("--quiet", "compile", "--select", "fct_songplays")
+    assert "match_key in" not in project.dbt(*compiled).output
+    project.write_songs("late.json", song(1))
+    project.load()
+    project.dbt("run", "--select", "int_songs", "int_song_matches")
+    assert "match_key in" in project.dbt(*compiled).output
 
 
 def test_a_build_with_an_older_catalog_is_corrected(project: Project) -> None:
