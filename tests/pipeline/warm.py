@@ -11,60 +11,34 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import hashlib
 import inspect
 import json
 import os
 import resource
 import runpy
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial, partialmethod
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# One of each kind of resource that the project has.
-WARM_PROJECT = {
-    "dbt_project.yml": "{name: warm, profile: warm, on-run-start: select 1}",
-    "profiles.yml": """
-        warm:
-          target: duckdb
-          outputs:
-            duckdb: {type: duckdb}
-            redshift: {type: redshift, host: none, port: 5439, user: none, password: none,
-              dbname: none, schema: none}
-    """,
-    "analyses/analysis.sql": "select 1",
-    "macros/macro.sql": "{% macro macro() %}{% endmacro %}",
-    "models/model.sql": "select {{ dbt.length('1') }} as one from {{ source('raw', 'events') }}",
-    "models/all.yml": """
-        sources: [{name: raw, tables: [{name: events, columns: [{name: one, data_type: text}]}]}]
-        models:
-          - {name: model, columns: [{name: one, description: One, data_tests: [unique]}]}
-        unit_tests:
-          - name: unit_test
-            model: model
-            given: [{input: "source('raw', 'events')", rows: [{one: 1}]}]
-            expect: {rows: [{one: 1}]}
-        exposures:
-          - name: exposure
-            type: analysis
-            owner: {name: Owner, email: owner@example.com}
-            depends_on: [ref('model')]
-        macros: [{name: macro, description: A macro}]
-        analyses: [{name: analysis, description: An analysis}]
-    """,
-    "seeds/seed.csv": "one\n1\n",
-    "tests/test.sql": "select * from {{ ref('model') }}",
+# A cluster for parsing alone.
+NOWHERE = {
+    "DBT_REDSHIFT_HOST": "none",
+    "DBT_REDSHIFT_DATABASE": "none",
+    "DBT_REDSHIFT_USER": "none",
+    "DBT_ENV_SECRET_REDSHIFT_PASSWORD": "none",
 }
-
+TARGETS = ("local", "redshift", "redshift_iam_user", "redshift_iam_role")
 COMPILED: dict[tuple, object] = {}
 
 
@@ -292,7 +266,7 @@ def send(message: dict) -> None:
 
 
 def warm_up() -> None:
-    """Imports what the commands import and has dbt parse a project: the first time is slow."""
+    """Imports what the commands import and has dbt parse the project: the first time is slow."""
     import dbt.adapters.duckdb
     import dbt.adapters.redshift
     import dbt.cli.main
@@ -314,12 +288,12 @@ def warm_up() -> None:
     BehaviorFlagRendered._default_source = staticmethod(lambda: "an adapter")
     show_frames_alone()
     sqlparse.split = partial(statements, split=lru_cache(1000)(sqlparse.split))
+    os.environ.update(NOWHERE)
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in WARM_PROJECT.items():
-            Path(folder, name).parent.mkdir(exist_ok=True)
-            Path(folder, name).write_text(textwrap.dedent(text))
-        options = ["--project-dir", folder, "--profiles-dir", folder]
-        for target in ("redshift", "duckdb", "duckdb"):  # the last from the saved manifest
+        shutil.copy(ROOT / "profiles.yml.example", Path(folder, "profiles.yml"))
+        options = ["--project-dir", str(ROOT), "--profiles-dir", folder, "--target-path", folder]
+        options.append("--no-static-parser")  # it starts threads, which forks do not inherit
+        for target in ("redshift", "local", "local"):  # the last from the saved manifest
             done = dbt.cli.main.dbtRunner().invoke(
                 ["--quiet", "parse", "--target", target, *options]
             )
@@ -378,7 +352,8 @@ def become(request: dict) -> None:
         os.close(descriptor)
     code = 0
     try:
-        run(request["arguments"])
+        with keep_parsed(request):
+            run(request["arguments"])
     except SystemExit as ended:
         code = ended.code or 0
     except BaseException:
@@ -389,6 +364,27 @@ def become(request: dict) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+@contextlib.contextmanager
+def keep_parsed(request: dict) -> Iterator[None]:
+    """Keeps dbt's saved manifest for each target and environment. dbt has one in all, and parses
+    the project again whenever a variable differs from the last run's."""
+    variables = [item for item in request["environment"].items() if item[0].startswith("DBT_")]
+    targets = [word for word in request["arguments"] if word in TARGETS]
+    key = hashlib.md5(json.dumps([targets, sorted(variables)]).encode()).hexdigest()
+    saved, kept = Path("target/partial_parse.msgpack"), Path("target/parsed", key).resolve()
+    if kept.exists():
+        os.environ["DBT_PARTIAL_PARSE_FILE_PATH"] = str(kept)
+    before = saved.stat().st_mtime_ns if saved.exists() else 0
+    try:
+        yield
+    finally:
+        if saved.exists() and saved.stat().st_mtime_ns != before:
+            kept.parent.mkdir(exist_ok=True)
+            new = kept.with_suffix(f".{os.getpid()}")
+            shutil.copyfile(saved, new)
+            new.replace(kept)
 
 
 def run(arguments: list[str]) -> None:
