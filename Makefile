@@ -55,7 +55,7 @@ lint: .venv/dev .venv/infra profiles.yml ## Check code, documents and the AWS te
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/rumdl check --no-cache .
-	.venv/infra/bin/cfn-lint infra/*.yml
+	$(BIN)/cfn-lint infra/*.yml
 	.venv/infra/bin/checkov --directory infra --framework cloudformation --skip-download --compact --quiet
 	$(SQLFLUFF) lint --processes 2 --disable-progress-bar
 
