@@ -28,8 +28,8 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
     StatesErrorNameType,
 )
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_ecs import (
-    StateTaskServiceEcs,
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_ecs,
 )
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
@@ -37,6 +37,7 @@ from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from .policy import Request
 from .stack import REGION, Stack, client
 
+Ecs = state_task_service_ecs.StateTaskServiceEcs
 RunCommand = Callable[[list[str]], int]
 
 
@@ -77,19 +78,19 @@ def run_night(stack: Stack, run: RunCommand, definition: str = "") -> Night:
 
 @contextmanager
 def _tasks_that_run(run: RunCommand, night: Night) -> Iterator[None]:
-    def start(service: Any, env: Any, normalised_parameters: dict, **_: Any) -> None:
+    def start(_: Any, env: Any, normalised_parameters: dict, **__: Any) -> None:
         env.stack.append(_run_task(_in_camel_case(normalised_parameters), run, night))
 
-    def result(service: Any, env: Any, **_: Any) -> dict:
+    def result(task_state: Any, env: Any, **_: Any) -> dict:
         task = env.stack.pop()
         if any(each["ExitCode"] for each in task["Containers"]):
-            raise _failure(service, env, to_json_str(task))
+            raise _failure(task_state, env, to_json_str(task))
         return task
 
     with (
-        patch.object(StateTaskServiceEcs, "_eval_service_task", start),
-        patch.object(StateTaskServiceEcs, "_build_sync_resolver", lambda *_, **__: None),
-        patch.object(StateTaskServiceEcs, "_eval_sync", result),
+        patch.object(Ecs, "_eval_service_task", start),
+        patch.object(Ecs, "_build_sync_resolver", lambda *_, **__: None),
+        patch.object(Ecs, "_eval_sync", result),
         patch.object(retrier_decl, "time", SimpleNamespace(sleep=night.pauses.append)),
     ):
         yield
@@ -114,12 +115,12 @@ def _run_task(parameters: dict, run: RunCommand, night: Night) -> dict:
     }
 
 
-def _failure(service: Any, env: Any, cause: str) -> failure_event.FailureEventException:
+def _failure(task_state: Any, env: Any, cause: str) -> failure_event.FailureEventException:
     """What a task's failure is to moto."""
     name = StatesErrorNameType.StatesTaskFailed
     details = TaskFailedEventDetails(
-        resource=service._get_sfn_resource(),
-        resourceType=service._get_sfn_resource_type(),
+        resource=task_state._get_sfn_resource(),
+        resourceType=task_state._get_sfn_resource_type(),
         error=name.to_name(),
         cause=cause,
     )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Condition"}
+ELEMENTS = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from moto.iam.models import Role
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "infra" / "sparkify.yml"
-NAME, REGION, EMAIL = "sparkify", "eu-west-1", "nights@example.com"
+# The region of the stand-in for Redshift, too.
+NAME, REGION, EMAIL = "sparkify", "us-west-2", "nights@example.com"
 # The parameters for each kind of warehouse, without its network.
 WAREHOUSES: dict[str, dict[str, str]] = {
     "new": {},
@@ -86,9 +87,12 @@ class Declared(CloudFormationModel):
         return self.properties.get(f"{self.logical_id}Name", self.logical_id)
 
     def get_cfn_attribute(self, name: str) -> str:
-        if name == "Workgroup.WorkgroupArn":
-            return f"arn:aws:redshift-serverless:{REGION}:{self.account}:workgroup/WORKGROUP_ID"
-        return f"{self.logical_id}.{name}"
+        return {
+            "Workgroup.WorkgroupArn": f"arn:aws:redshift-serverless:{REGION}:{self.account}"
+            ":workgroup/WORKGROUP_ID",
+            "Workgroup.Endpoint.Address": f"{NAME}.{self.account}.{REGION}"
+            ".redshift-serverless.amazonaws.com",
+        }[name]
 
 
 @dataclass
@@ -113,16 +117,15 @@ class Stack:
         return json.loads(self.resources[role].assume_role_policy_document)["Statement"]
 
     @property
-    def task(self) -> Any:
-        """The task definition, as moto's ECS describes it."""
-        arn = self.resources["TaskDefinition"].physical_resource_id
-        return client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+    def container(self) -> dict[str, Any]:
+        """The definition of the task's one container."""
+        (container,) = self.resources["TaskDefinition"].container_definitions
+        return container
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables of the task's container."""
-        (container,) = self.task["containerDefinitions"]
-        return {each["name"]: each["value"] for each in container["environment"]}
+        return {each["name"]: each["value"] for each in self.container["environment"]}
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -138,18 +141,25 @@ def client(service: str) -> Any:
 
 
 @contextmanager
-def deployed(warehouse: str = "new", **parameters: str) -> Iterator[Stack]:
-    """The stack in moto, in an account of its own. moto's other accounts, one of which may be in
-    use by a stand-in of this process, are left alone."""
-    account = str(next(_accounts))
+def in_account(account: str) -> Iterator[None]:
+    """moto answers boto3, in an account of its own. What the account holds is kept, and other
+    accounts, one of which a stand-in of this process may use, are left alone."""
     moto = mock_aws(config={"stepfunctions": {"execute_state_machine": True}})
     with patch.dict(os.environ, MOTO_ACCOUNT_ID=account):
         moto.start(reset=False)
         try:
-            network = {} if warehouse == "new" else _network()
-            yield _create(account, WAREHOUSES[warehouse] | network | parameters)
+            yield
         finally:
             moto.stop(remove_data=False)
+
+
+@contextmanager
+def deployed(warehouse: str = "new", **parameters: str) -> Iterator[Stack]:
+    """The stack in moto, in a new account."""
+    account = str(next(_accounts))
+    with in_account(account):
+        network = {} if warehouse == "new" else _network()
+        yield _create(account, WAREHOUSES[warehouse] | network | parameters)
 
 
 def _network() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A night of the stack: its state machine runs in moto; see night.py for what is put in its place."""
+"""Nights of the stack, whose state machine runs in moto; night.py says what is in their place."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_step_that_fails_twice_is_told(stack: Stack, command: list[str]) -> No
     assert text.startswith(" ".join(command) + " failed twice")
     assert f"aws logs tail {stack.outputs['LogGroup']} " in text
     assert "docs/operations.md, When a night fails" in text
-    assert re.search(r"/v2/executions/details/arn:aws:states:eu-west-1:.*:night\n", text)
+    assert re.search(r"/v2/executions/details/arn:aws:states:us-west-2:.*:night\n", text)
     assert text.endswith("\n\nStates.TaskFailed")
 
 
