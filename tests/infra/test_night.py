@@ -8,12 +8,21 @@ import re
 import pytest
 
 from .night import run_night
-from .stack import Stack
+from .stack import ROOT, Stack
 
 LOAD = ["python", "load_staging.py"]
 FRESHNESS = ["dbt", "source", "freshness"]
 BUILD = ["dbt", "build", "--selector", "nightly"]
 COMMANDS = [LOAD, FRESHNESS, BUILD]
+
+
+def test_the_night_is_that_of_every_scheduler() -> None:
+    """The commands are those of the cron script in docs/operations.md."""
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    script = re.search(r"^exec 9>.*?^```", operations, re.MULTILINE | re.DOTALL)
+    assert script
+    commands = [line.split() for line in script[0].splitlines()]
+    assert [each for each in commands if each[0] in ("python", "dbt")] == COMMANDS
 
 
 class Failing:
