@@ -150,7 +150,7 @@ def test_only_the_loader_is_let_in(warehouse: str) -> None:
 
 
 @pytest.mark.parametrize("warehouse", WAREHOUSES)
-def test_the_task_is_told_where_everything_is(warehouse: str) -> None:
+def test_the_task_knows_where_everything_is(warehouse: str) -> None:
     with deployed(warehouse) as stack:
         pass
     variables, parameters = stack.environment, WAREHOUSES[warehouse]
@@ -206,7 +206,7 @@ def test_the_task_can_write_in_one_place(stack: Stack) -> None:
     assert container["image"] == stack.outputs["RepositoryUri"] + ":v1"
 
 
-# --- the night, and who is told ---------------------------------------------------
+# --- the night and its messages ---------------------------------------------------
 
 
 def test_a_missing_night_is_noticed(stack: Stack) -> None:
@@ -238,8 +238,8 @@ def test_the_schedule_starts_the_night(stack: Stack) -> None:
     json.loads(schedule["Target"]["Input"])
 
 
-def test_the_address_is_told(stack: Stack) -> None:
-    """Of nights by the topic, of money by the budget itself."""
+def test_the_address_gets_the_messages(stack: Stack) -> None:
+    """About nights from the topic, about money from the budget itself."""
     subscription = stack.declared("EmailSubscription")
     client("sns").subscribe(**subscription)
     assert subscription["TopicArn"] == stack.outputs["TopicArn"]
