@@ -49,12 +49,14 @@ docs: .venv/local profiles.yml ## Write the documentation to target/static_index
 test: .venv/dev .venv/jobs .venv/metrics profiles.yml lint ## Run everything that CI checks
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-lint: .venv/dev profiles.yml ## Check the style of code and documents, types, spelling and links
+lint: .venv/dev .venv/infra profiles.yml ## Check code, documents and the AWS template: style, types, links, rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/rumdl check --no-cache .
+	$(BIN)/cfn-lint infra/*.yml
+	.venv/infra/bin/checkov --directory infra --framework cloudformation --skip-download --compact --quiet
 	$(SQLFLUFF) lint --processes 2 --disable-progress-bar
 
 format: .venv/dev profiles.yml ## Correct the style of code and documents where a tool can
@@ -89,6 +91,7 @@ lock: .venv/dev ## Upgrade the packages in requirements/
 	$(LOCK) pyproject.toml --upgrade --extra local --extra metrics -c requirements/dev.txt -o requirements/metrics.txt
 	$(LOCK) --upgrade --group jobs -o requirements/jobs.txt
 	$(LOCK) --upgrade --group audit -o requirements/audit.txt
+	$(LOCK) --upgrade --group infra -o requirements/infra.txt
 	$(LOCK) --upgrade benchmarks/peers/requirements.in -o benchmarks/peers/requirements.txt
 
 clean: ## Remove what the other targets created, except databases
@@ -118,10 +121,11 @@ profiles.yml:
 	@touch $@
 
 .venv/audit: requirements/audit.txt
+.venv/infra: requirements/infra.txt
 .venv/jobs: requirements/jobs.txt
 .venv/metrics: requirements/metrics.txt
 .venv/peers: benchmarks/peers/requirements.txt
-.venv/audit .venv/jobs .venv/metrics .venv/peers: | .venv/bin/python
+.venv/audit .venv/infra .venv/jobs .venv/metrics .venv/peers: | .venv/bin/python
 	@echo 'Installing $< into $@'
 	@$(PYTHON) -m venv $@
 	@$@/bin/python $(PIP) $<

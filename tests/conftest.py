@@ -8,6 +8,7 @@ import pytest
 
 # What `pytest -m quick` runs, by the beginnings of test ids: under two minutes, from each area.
 QUICK = (
+    "tests/infra/",
     "tests/mutants/",
     "tests/test_loader/",
     "tests/test_fake_redshift/test_copy.py",

@@ -9,8 +9,9 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,16 @@ class FakeRedshift:
     def admin(self) -> psycopg.Connection:
         """A connection to PostgreSQL itself, past the proxy, as its superuser."""
         return self._postgres.connect(DATABASE)
+
+    @contextmanager
+    def copying_with(self, s3: Any) -> Iterator[None]:
+        """COPY reads S3 with another client meanwhile, such as one with a role's credentials."""
+        shared = self._proxy.shared
+        own, shared.s3 = shared.s3, s3
+        try:
+            yield
+        finally:
+            shared.s3 = own
 
     def upload(self, folder: Path) -> None:
         """Copy a folder's files into the bucket, with their paths in the folder as keys."""

@@ -12,7 +12,7 @@ class Proxy:
 
     def __init__(self, shared: SharedState, host: str, port: int) -> None:
         self.host, self.port = host, port
-        self._shared = shared
+        self.shared = shared
         self._sessions: set[asyncio.Task] = set()
 
     async def start(self) -> None:
@@ -25,14 +25,14 @@ class Proxy:
         for task in list(self._sessions):
             task.cancel()
         await asyncio.gather(*self._sessions, return_exceptions=True)
-        self._shared.backends.close()
+        self.shared.backends.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         self._sessions.add(task)
         try:
-            client = ClientConnection(reader, writer, self._shared.names)
-            session = await Session.open(self._shared, client)
+            client = ClientConnection(reader, writer, self.shared.names)
+            session = await Session.open(self.shared, client)
             if session is not None:
                 await session.run()
         except (EOFError, OSError, asyncio.CancelledError):
