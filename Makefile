@@ -18,7 +18,7 @@ CHECK_PYTHON := import re, sys; \
 		% (sys.version_info[0], sys.version_info[1], low, high - 1, high - 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help run ask report metrics docs test lint format soak mutants bench bench-peers standin audit lock clean
+.PHONY: help run ask report metrics docs test test-infra lint format soak mutants bench bench-peers standin audit lock clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ docs: .venv/local profiles.yml ## Write the documentation to target/static_index
 
 test: .venv/dev .venv/jobs .venv/metrics profiles.yml lint ## Run everything that CI checks
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+test-infra: .venv/dev ## Build the container image and run it (needs Docker, or root and Podman)
+	$(BIN)/python -m pytest --image tests/image
 
 lint: .venv/dev .venv/infra profiles.yml ## Check code, documents and the AWS template: style, types, links, rules
 	$(BIN)/ruff check .

@@ -35,6 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the project's commands as ordinary processes, without tests/pipeline/warm.py",
     )
+    parser.addoption(
+        "--image",
+        action="store_true",
+        help="also run tests/image, which builds the container image; fail if nothing can build it",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

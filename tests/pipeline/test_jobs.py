@@ -87,8 +87,10 @@ def test_the_credentials_of_the_night_last() -> None:
 
 
 def test_ci_runs_what_developers_run() -> None:
-    assert workflow_commands("ci.yml") == ["make test"]
-    assert "make test" in (ROOT / ".ci" / "run").read_text().splitlines()
+    commands = (ROOT / ".ci" / "run").read_text().splitlines()
+    for workflow, command in (("ci.yml", "make test"), ("image.yml", "make test-infra")):
+        assert workflow_commands(workflow) == [command]
+        assert command in commands
 
 
 def test_each_job_is_started_in_one_way() -> None:
