@@ -22,6 +22,11 @@ DRAWN_COLORS = """
         return new Set(new Uint32Array(area.data.buffer)).size
     }))
 """
+# The ids of the nodes of the graph that is shown.
+SHOWN_NODES = """
+    [...document.querySelectorAll("*")].find((each) => each._cyreg && each._cyreg.cy)
+        ._cyreg.cy.nodes(":visible").map((node) => node.id())
+"""
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -53,6 +58,24 @@ def site(local_project: Project) -> Iterator[tuple[str, Path]]:
         yield f"http://127.0.0.1:{server.server_port}/", folder / "static_index.html"
         server.shutdown()
         thread.join()
+
+
+def test_the_lineage_of_the_models_is_a_link_away(
+    page: Page, site: tuple[str, Path], local_project: Project
+) -> None:
+    """It shows the raw tables, the seeds and all models, and neither tests nor analyses."""
+    page.goto(site[0])
+    page.get_by_role("link", name="the lineage of the models").click()
+    page.wait_for_function(f"{DRAWN_COLORS} > 100")
+    manifest = local_project.artifact("manifest.json")
+    expected = {
+        name
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] in ("model", "seed")
+    }
+    assert len(expected) > len(MARTS)
+    raw = {name for name in manifest["sources"] if ".sparkify.staging_" in name}
+    assert set(page.evaluate(SHOWN_NODES)) == expected | raw
 
 
 def test_a_reader_finds_the_fact(page: Page, site: tuple[str, Path]) -> None:
