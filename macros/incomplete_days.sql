@@ -3,10 +3,10 @@
     last day are not judged: they may be incomplete. A day is compared with the days up
     to four weeks before and after it:
 
-    - fewer than half as many sessions began as on any of the same weekdays, of which
-      there are at least two. Three more sessions or fewer prove nothing.
-    - the events have fewer files with the day in their name than nearly every day has,
-      nine in ten, which all have the same number.
+    - fewer than half as many sessions began, even with three more, as on any of the same
+      weekdays, of which at least two have sessions;
+    - fewer files of events have the day in their name than usual: nine in ten of at least
+      seven days have the same number.
 
     Sessions, since their number changes less from week to week than that of events. The
     days of dim_time have no gaps.
