@@ -150,15 +150,21 @@ def documented_scripts() -> list[str]:
 
 
 @pytest.fixture
-def scripts(tmp_path: Path) -> Iterator[list[Path]]:
-    """The scripts of operations.md with a folder in place of /opt/sparkify and /etc."""
+def scripts(tmp_path: Path) -> list[Path]:
+    """The scripts of operations.md with other places for the environment file, the project and the
+    virtual environment."""
     paths = []
     for name, text in zip(("night", "tell", "tell_sns"), documented_scripts(), strict=True):
-        local = text.replace("/etc/sparkify.env", str(tmp_path / "sparkify.env"))
+        for place, other in {
+            "/etc/sparkify.env": tmp_path / "sparkify.env",
+            "/opt/sparkify": tmp_path / "opt",
+            ".venv/bin/activate": f"{sys.prefix}/bin/activate",
+        }.items():
+            text = text.replace(place, str(other))
         paths.append(tmp_path / name)
-        paths[-1].write_text(local.replace("/opt/sparkify", str(tmp_path / "opt")))
+        paths[-1].write_text(text)
         paths[-1].chmod(0o755)
-    yield paths
+    return paths
 
 
 @pytest.fixture
@@ -200,7 +206,6 @@ def test_a_night_that_fails_or_warns_is_told(
     """To the webhook, by the scripts as documented; a night that went well is silent."""
     night, tell, _ = scripts
     url, messages = webhook
-    (local_project.folder / ".venv").symlink_to(sys.prefix)
     (tmp_path / "opt").symlink_to(local_project.folder)
     variables = local_project.environment | {"DBT_TARGET": "local", "SPARKIFY_WEBHOOK": url}
 
