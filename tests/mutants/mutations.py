@@ -46,6 +46,10 @@ LATE_SONG = "tests/pipeline/test_star.py::test_a_late_song_takes_over_its_plays[
 LATE_EVENTS = (
     "tests/pipeline/test_star.py::test_late_events_split_a_level_and_lengthen_a_session[local]"
 )
+DAYS = [
+    "tests/pipeline/test_warnings.py::test_days_that_lack_files_are_reported[local]",
+    "tests/pipeline/test_warnings.py::test_a_young_service_is_not_warned_of",
+]
 # Tests for what unit tests cannot notice: they override some macros, and run only the queries of
 # models.
 MORE_TESTS = {
@@ -61,6 +65,8 @@ MORE_TESTS = {
     "macros/incremental/has_newer.sql": [LATE_SONG, OLDER_CATALOG, NO_CATALOG],
     "macros/incremental/play_hours.sql": [NO_PLAY, LATE_HOURS],
     "macros/incremental/smallest.sql": [LATE_EVENTS],
+    "macros/file_day.sql": DAYS,
+    "macros/incomplete_days.sql": DAYS,
     "loader/reading.py": ["tests/test_loader/test_rows.py", DAMAGED],
     "loader/rows.py": [FIT, NO_JSON],
     "loader/s3.py": ["tests/test_loader/test_reading.py", REFUSED],
@@ -520,6 +526,21 @@ BY_FILE: dict[str, list[tuple[str, str]]] = {
         ("upper(substring({{ key }}, 1, 16))", "substring({{ key }}, 1, 16)"),
     ],
     "macros/song_key.sql": [(" || '|' || ", " || ")],
+    "macros/file_day.sql": [("[0-3][0-9][^0-9]", "[0-3][0-9]")],
+    "macros/incomplete_days.sql": [
+        ("    where all_days.day > edges.first_day and ", "    where "),
+        (" and all_days.day < edges.last_day", ""),
+        (
+            "and others.session_count > 0\n                    then others.session_count",
+            "then others.session_count",
+        ),
+        ("weekday_count >= 2", "weekday_count >= 1"),
+        ("session_count + 3", "session_count"),
+        ("day_count >= 7", "day_count >= 6"),
+        ("            and usual_count >= 0.9 * day_count\n", ""),
+        ("            and file_count < most_files\n", ""),
+        ("judged.last_day - {{ days }}", "judged.last_day - 60"),
+    ],
     "loader/plan.py": [
         ("DUCKDB_FILES = 5_000", "DUCKDB_FILES = 50_000"),
         ("BATCH_FILES = 100_000", "BATCH_FILES = 1_000_000"),

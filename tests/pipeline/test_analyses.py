@@ -77,3 +77,9 @@ def test_an_analysis_opens_with_its_question(name: str) -> None:
 
 def test_there_are_analyses() -> None:
     assert len(ANALYSES) >= 12
+
+
+def test_the_readme_asks_questions_that_there_are() -> None:
+    asked = re.findall(r"ANALYSIS=(\w+)", (ROOT / "README.md").read_text())
+    assert asked
+    assert set(asked) <= set(ANALYSES)

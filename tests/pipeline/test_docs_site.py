@@ -18,9 +18,15 @@ MODEL = "model.sparkify.fct_songplays"
 # The number of colors in the fullest canvas: one if it is empty.
 DRAWN_COLORS = """
     Math.max(...[...document.querySelectorAll("canvas")].map((canvas) => {
+        if (canvas.width === 0) return 0
         const area = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
         return new Set(new Uint32Array(area.data.buffer)).size
     }))
+"""
+# The ids of the nodes of the graph that is shown.
+SHOWN_NODES = """
+    [...document.querySelectorAll("*")].find((each) => each._cyreg && each._cyreg.cy)
+        ._cyreg.cy.nodes(":visible").map((node) => node.id())
 """
 
 
@@ -55,8 +61,12 @@ def site(local_project: Project) -> Iterator[tuple[str, Path]]:
         thread.join()
 
 
-def test_a_reader_finds_the_fact(page: Page, site: tuple[str, Path]) -> None:
-    """Its description, columns, tests and lineage, on the site and in the static file."""
+def test_a_reader_finds_the_fact(
+    page: Page, site: tuple[str, Path], local_project: Project
+) -> None:
+    """Its description, columns, tests and lineage, on the site and in the static file. A link on
+    the first page shows the lineage of raw tables, seeds and models, without tests and analyses.
+    """
     page.goto(site[0])
     expect(page.get_by_role("heading", name="Sparkify: what users listen to")).to_be_visible()
     for table in MARTS:
@@ -81,3 +91,11 @@ def test_a_reader_finds_the_fact(page: Page, site: tuple[str, Path]) -> None:
     page.goto(f"{site[0]}#!/exposure/exposure.sparkify.audience")
     link = page.get_by_role("link", name="View this exposure")
     expect(link).to_have_attribute("href", "report.html#audience")
+
+    page.goto(site[0])
+    page.get_by_role("link", name="the lineage of the models").click()
+    page.wait_for_function(f"{DRAWN_COLORS} > 100")
+    manifest = local_project.artifact("manifest.json")
+    expected = {name for name in manifest["sources"] if ".sparkify.staging_" in name}
+    expected |= {name for name in manifest["nodes"] if name.startswith(("model.", "seed."))}
+    assert set(page.evaluate(SHOWN_NODES)) == expected

@@ -36,6 +36,7 @@ def test_nightly_tests_read_only_what_is_new(local_project: Project) -> None:
     nightly = {name for name, node in tests.items() if "weekly" not in node["tags"]}
     nightly.remove("assert_events_have_a_time")  # reads no block whose times are right
     assert nightly == {
+        "assert_new_days_are_complete",
         "assert_new_levels_and_genders_are_known",
         "assert_new_loads_count_the_raw_rows",
         "assert_new_plays_are_complete",
@@ -49,6 +50,7 @@ def test_nightly_tests_read_only_what_is_new(local_project: Project) -> None:
     assert {
         "unique_fct_songplays_songplay_id",
         "relationships_fct_songplays_song_id__song_id__ref_dim_songs_",
+        "assert_days_are_complete",
         "assert_every_play_is_in_the_fact",
         "assert_ledger_counts_the_raw_rows",
         "assert_no_play_is_left_out",

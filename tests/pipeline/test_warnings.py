@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 from .conftest import NO_UNIT_TESTS, Project, event, song
 
@@ -167,3 +171,103 @@ def test_a_level_or_gender_that_is_not_listed(project: Project) -> None:
     text = path.read_text().replace("[free, paid]", "[free, paid, premium]")
     path.write_text(text.replace("[F, M]", "[F, M, X]"))
     assert warnings(project) == ({}, [])
+
+
+FIRST_DAY = date(2018, 10, 1)  # a Monday
+DAY_TESTS = ("assert_days_are_complete", "assert_new_days_are_complete")
+
+
+def write_days(project: Project, last: int, missing: set[tuple[int, str]], few: set[int]) -> None:
+    """Writes two files for each day, except those missing: a with four sessions, b with five, eight
+    from Monday to Friday, and each with one on the first, the last and the few days."""
+    for number in range(last + 1):
+        day = FIRST_DAY + timedelta(number)
+        noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp()
+        for file, sessions in {"a": 4, "b": 8 if day.weekday() < 5 else 5}.items():
+            count = 1 if number in {0, last} | few else sessions
+            events = [
+                event(n, ts=int(noon) * 1000, userId=f"{n}{ord(file)}", sessionId=number)
+                for n in range(count)
+            ]
+            if (number, file) not in missing:
+                project.write_events(f"{day:%Y/%m/%Y-%m-%d}-{file}.json", *events)
+
+
+def days_told(project: Project) -> dict[str, list[tuple[str, ...]]]:
+    """For each test of days, the days that it warns of, with their figures."""
+    run = project.run(
+        *("dbt", "--no-use-colors", "test", *NO_UNIT_TESTS, "--target", project.target),
+        *("--select", *DAY_TESTS),
+    )
+    assert run.code == 0, run.text
+    found: dict[str, list[tuple[str, ...]]] = {name: [] for name in DAY_TESTS}
+    for name, figures in re.findall(r"  (assert_\w+): (day: .*)", run.output):
+        found[name].append(tuple(re.findall(r": ([\d-]+)", figures)))
+    assert [str(len(rows)) for rows in found.values() if rows] == [
+        count for name in DAY_TESTS for count in re.findall(rf"WARN (\d+) {name}\b", run.output)
+    ]
+    return found
+
+
+def test_days_that_lack_files_are_reported(project: Project) -> None:
+    """Days without files or without one of two, and days with few sessions; not the first and the
+    last day, which are partial, nor weekends. Nightly only those of the last week."""
+    shutil.rmtree(project.events)
+    missing = {(22, "a"), (22, "b"), (43, "a"), (43, "b"), (45, "b"), (48, "b")}
+    write_days(project, 48, missing, few={46, 47})
+    project.load()
+    project.dbt("run")
+    recent = [
+        ("2018-11-13", "0", "12", "0", "2"),
+        ("2018-11-15", "4", "12", "1", "2"),
+        ("2018-11-16", "2", "12", "2", "2"),
+    ]
+    old = ("2018-10-23", "0", "12", "0", "2")
+    assert days_told(project) == {
+        "assert_days_are_complete": [old, *recent],
+        "assert_new_days_are_complete": recent,
+    }
+
+    path = project.folder / "dbt_project.yml"
+    quiet = "quiet_days: [2018-10-23, 2018-11-16]"
+    path.write_text(path.read_text().replace("quiet_days: []", quiet))
+    told = days_told(project)
+    assert told["assert_days_are_complete"] == told["assert_new_days_are_complete"] == recent[:2]
+
+    write_days(project, 48, set(), few=set())  # the files arrive
+    path.write_text(path.read_text().replace(quiet, "quiet_days: []"))
+    project.load()
+    project.dbt("run")
+    assert days_told(project)["assert_new_days_are_complete"] == recent[2:]
+
+
+def test_a_young_service_is_not_warned_of(local_project: Project) -> None:
+    """Until two of a weekday or a week of files can be compared; and never of files without a usual
+    number."""
+    project = local_project
+    shutil.rmtree(project.events)
+
+    def told(last: int, few: set[int]) -> list[tuple[str, ...]]:
+        write_days(project, last, {(5, "a")}, few)
+        project.load()
+        project.dbt("run")
+        (days,) = {tuple(days) for days in days_told(project).values()}
+        return list(days)
+
+    assert told(8, set()) == []
+    # Of a second Tuesday with two sessions, but one Tuesday before it, nothing is said.
+    assert told(9, {8}) == [("2018-10-06", "5", "1", "2")]
+    for number in (6, 7):
+        day = FIRST_DAY + timedelta(number)
+        project.write_events(f"{day}-c.json", event(1, sessionId=number))
+    assert told(9, {8}) == []
+
+
+def test_days_of_whole_data_are_not_warned_of(
+    new_project: Callable[..., Project], data: Path
+) -> None:
+    """The days of the sample and of real data differ much in their events."""
+    project = new_project("local", data)
+    project.load()
+    project.dbt("run")
+    assert days_told(project) == {name: [] for name in DAY_TESTS}
