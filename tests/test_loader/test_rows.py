@@ -23,7 +23,7 @@ import loader.reading
 from loader import BadRows
 from loader.files import File
 from loader.reading import HEAD_BYTES, inspect_files, join, part_count
-from loader.rows import Piece, read_rows
+from loader.rows import Column, Piece, read_rows
 
 from .joined import COLUMNS, joined_cases, with_cores, write
 
@@ -177,6 +177,21 @@ def test_a_rejected_value_fits_its_column(tmp_path: Path) -> None:
         [write(tmp_path, "a.json", json.dumps(keys))], tmp_path, ".json", COLUMNS, max_bad=1
     ).rejects
     assert 1000 < len(kept["reason"].encode()) <= 1024
+
+
+@pytest.mark.parametrize(
+    ("data_type", "is_required", "fault"),
+    [
+        ("double precision", False, None),
+        ("double precision", True, "empty, but a value is required"),
+        ("varchar(64)", True, None),
+    ],
+)
+def test_an_empty_text_is_no_number_and_no_fault(
+    data_type: str, is_required: bool, fault: str | None
+) -> None:
+    """The logs have it as the user of those who are logged out."""
+    assert Column("userId", data_type, is_required).fault_of("") == fault
 
 
 def test_values_are_only_checked_if_some_bad_rows_are_allowed(tmp_path: Path) -> None:
