@@ -18,7 +18,7 @@ CHECK_PYTHON := import re, sys; \
 		% (sys.version_info[0], sys.version_info[1], low, high - 1, high - 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help run ask report metrics docs test test-infra lint format soak mutants bench bench-peers standin audit lock clean
+.PHONY: help run ask report metrics docs test test-infra test-cluster lint format soak mutants bench bench-peers standin audit lock clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ test: .venv/dev .venv/jobs .venv/metrics profiles.yml lint ## Run everything tha
 
 test-infra: .venv/dev ## Build the container image and run it (needs Docker, or root and Podman)
 	$(BIN)/python -m pytest --image tests/image
+
+test-cluster: .venv/dev ## Compare the stand-in with your cluster (docs/cluster.md); ARGS="-k gzip": a part, YES=1: do not ask
+	@$(BIN)/python -m tests.cluster $(if $(YES),--yes) $(if $(CLEAN),--clean '$(CLEAN)') -- $(ARGS)
 
 lint: .venv/dev .venv/infra profiles.yml ## Check code, documents and the AWS template: style, types, links, rules
 	$(BIN)/ruff check .

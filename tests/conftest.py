@@ -3,11 +3,14 @@
 import os
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 # What `pytest -m quick` runs, by the beginnings of test ids: under two minutes, from each area.
 QUICK = (
+    "tests/cluster/test_parts.py",
     "tests/infra/",
     "tests/mutants/",
     "tests/test_loader/",
@@ -40,10 +43,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="also run tests/image, which builds the container image; fail if nothing can build it",
     )
+    parser.addoption(
+        "--cluster",
+        metavar="NAME",
+        help="run on the cluster of DBT_REDSHIFT_*; `make test-cluster` chooses the name of the run"
+        " and removes what it leaves",
+    )
+    parser.addoption(
+        "--cluster-report",
+        metavar="FILE",
+        default="target/cluster.md",
+        help="where --cluster writes its table",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "quick: a test from each area, under two minutes in all")
+    config.addinivalue_line("markers", "standin(why): not with --cluster, and the reason")
+    config.addinivalue_line("markers", "assumed(fact): what AWS does not document; docs/cluster.md")
+    if name := config.getoption("--cluster"):
+        if config.getoption("numprocesses", None):
+            raise pytest.UsageError("--cluster runs without --numprocesses")
+        from tests.cluster.plugin import ClusterPlugin
+
+        report = Path(config.getoption("--cluster-report"))
+        config.pluginmanager.register(ClusterPlugin(name, report), "cluster")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,6 +83,13 @@ def pytest_xdist_auto_num_workers() -> int:
     """What `--numprocesses auto` means: three workers for two cores, since a test spends much of
     its time waiting for the processes that it started."""
     return (os.cpu_count() or 2) * 3 // 2
+
+
+@pytest.fixture(scope="session")
+def real_cluster(request: pytest.FixtureRequest) -> Any:
+    """The cluster of `--cluster`, or None: the stand-in."""
+    plugin = request.config.pluginmanager.get_plugin("cluster")
+    return plugin and plugin.cluster
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import duckdb
 import pytest
 import redshift_connector
 
+from tests.cluster.real_cluster import PATIENCE, RealCluster
 from tests.fake_redshift import BUCKET, FakeRedshift, fixtures
 
 from .session import Session
@@ -48,6 +49,7 @@ MARTS = {
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")  # they do not depend on the input
 # `dbt build` without tests. `dbt run` would leave out the seeds.
 RUN = ("build", "--resource-type", "seed", "--resource-type", "model")
+Cluster = FakeRedshift | RealCluster
 BOOKKEEPING = {"loaded_at", "matched_at", "match_key"}
 
 
@@ -184,14 +186,34 @@ class Project:
 
 @dataclass
 class RedshiftProject(Project):
-    """A copy of the project on the stand-in for Redshift; its input is copied to S3."""
+    """A copy of the project on the stand-in for Redshift, or on the cluster of --cluster; its input
+    is copied to S3."""
 
-    cluster: FakeRedshift = None  # type: ignore[assignment]
-    target = "redshift"
+    cluster: Cluster = None  # type: ignore[assignment]
+
+    @property
+    def target(self) -> str:  # type: ignore[override]
+        return self.cluster.target if isinstance(self.cluster, RealCluster) else "redshift"
 
     @property
     def schema(self) -> str:
         return "sparkify"
+
+    def run(self, *command: str, cwd: Path | None = None, **environment: str) -> Run:
+        run = super().run(*command, cwd=cwd, **environment)
+        if not isinstance(self.cluster, RealCluster):
+            return run
+        back = self.cluster.names.back
+        return replace(run, output=back(run.output), errors=back(run.errors))
+
+    def _request(
+        self, command: tuple[str, ...], cwd: Path | None, environment: dict[str, str]
+    ) -> tuple[list[str], Path, dict[str, str]]:
+        arguments, cwd, environment = super()._request(command, cwd, environment)
+        if isinstance(self.cluster, RealCluster):
+            arguments = self.cluster.arguments(arguments)
+            environment = self.cluster.variables(environment)
+        return arguments, cwd, environment
 
     def load(self, *arguments: str, fails: bool = False, **environment: str) -> Run:
         self.upload()
@@ -316,9 +338,11 @@ def is_plain(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def runner(is_plain: bool) -> Iterator[Runner]:
+def runner(is_plain: bool, real_cluster: RealCluster | None) -> Iterator[Runner]:
     """Runs the project's commands; one for each worker."""
     runner = PlainRunner() if is_plain else Runner()
+    if real_cluster:
+        runner.patience = PATIENCE
     yield runner
     runner.close()
 
@@ -332,7 +356,13 @@ def sessions() -> Iterator[dict[tuple, Session]]:
         session.close()
 
 
-cluster = fixtures.redshift_cluster
+redshift_cluster = fixtures.redshift_cluster
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest, real_cluster: RealCluster | None) -> Cluster:
+    """The stand-in, or the cluster of --cluster."""
+    return real_cluster or request.getfixturevalue("redshift_cluster")
 
 
 @pytest.fixture(params=["local", "redshift"])
@@ -370,10 +400,13 @@ def new_project(
                 "DBT_SONGS_LOCATION": "input/song_data",
             }
         environment |= variables
+        target = engine
+        if engine == "redshift" and isinstance(cluster, RealCluster):
+            environment, target = cluster.variables(environment), cluster.target
         whole = clean_environment() | environment
         key, session = (folder, *sorted(whole.items())), None
         if not is_plain:
-            session = sessions.setdefault(key, Session(runner, folder, whole, engine))
+            session = sessions.setdefault(key, Session(runner, folder, whole, target))
         if engine == "redshift":
             project: Project = RedshiftProject(folder, runner, session, environment, cluster)
         else:
@@ -388,8 +421,11 @@ def new_project(
         clear(cluster)
 
 
-def clear(cluster: FakeRedshift) -> None:
-    """Removes what a test left on the stand-in."""
+def clear(cluster: Cluster) -> None:
+    """Removes what a test left."""
+    if isinstance(cluster, RealCluster):
+        cluster.clear()
+        return
     cluster.faults.clear()
     with cluster.admin() as connection:
         connection.execute(
@@ -404,12 +440,12 @@ def clear(cluster: FakeRedshift) -> None:
     delete_objects(cluster, *(entry["Key"] for entry in listed_objects(cluster)))
 
 
-def listed_objects(cluster: FakeRedshift) -> list[dict]:
+def listed_objects(cluster: Cluster) -> list[dict]:
     """The objects in the stand-in's bucket."""
     return cluster.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
 
 
-def delete_objects(cluster: FakeRedshift, *keys: str) -> None:
+def delete_objects(cluster: Cluster, *keys: str) -> None:
     """Deletes objects of the stand-in's bucket, all at once."""
     if keys:
         objects = {"Objects": [{"Key": key} for key in keys]}

@@ -34,6 +34,7 @@ ROLES = {"sparkify-loader": "LoaderRole", "sparkify-copy": "CopyRole"}
 # connection, which is the stand-in's, and about the container.
 KEPT = ("DBT_EVENTS_LOCATION", "DBT_SONGS_LOCATION", "DBT_STAGE_LOCATION", "DBT_COPY_IAM_ROLE")
 OTHER_SERVICES = "_authenticate_and_authorize_normal_action"  # moto's check of rights outside S3
+pytestmark = pytest.mark.standin("its roles and its stack are in moto")
 LOAD = ("load_staging.py", "--target", "redshift", "--select", "staging_events")
 RELOAD = ("dbt", "run-operation", "load_staging", "--target", "redshift")
 

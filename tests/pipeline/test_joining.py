@@ -248,6 +248,7 @@ def test_a_folder_that_cannot_be_written_to(monkeypatch: pytest.MonkeyPatch) -> 
         join([File(name, 2, "tag", name)], stage.folder / "missing", ".json", COLUMNS)
 
 
+@pytest.mark.standin("it calls the loader's functions itself")
 def test_what_killed_loads_left_is_removed(
     redshift_project: RedshiftProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

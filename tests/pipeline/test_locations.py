@@ -16,7 +16,7 @@ SELECT_EVENTS = ("--select", "staging_events")
 
 def place(project: Project, folder: str) -> str:
     """The location of a folder of the input."""
-    return f"s3://{BUCKET}/{folder}" if project.target == "redshift" else f"input/{folder}"
+    return f"s3://{BUCKET}/{folder}" if project.target != "local" else f"input/{folder}"
 
 
 def move(project: Project, old: str, new: str) -> None:
@@ -116,7 +116,7 @@ def test_an_empty_variable_is_its_default(project: Project) -> None:
         **dict.fromkeys(DEFAULTS, ""),
     )
     assert run.code == 0, run.text
-    staging = "sparkify_staging" if project.target == "redshift" else "main_staging"
+    staging = "sparkify_staging" if project.target != "local" else "main_staging"
     assert project.query(f"select count(*) from {staging}.stg_songs") == [(2,)]
 
 

@@ -186,6 +186,7 @@ def test_zipped_and_plain_files_are_loaded_apart(redshift_project: RedshiftProje
     project.dbt("test", "--select", "assert_ledger_counts_the_raw_rows")
 
 
+@pytest.mark.standin("it names a role that does not exist")
 def test_role_and_region_are_variables(redshift_project: RedshiftProject) -> None:
     role = "arn:aws:iam::123456789012:role/sparkify-copy"
     run = redshift_project.load("--dry-run", DBT_COPY_IAM_ROLE=role, DBT_COPY_REGION="us-west-2")
@@ -536,19 +537,19 @@ def test_a_stage_location_that_overlaps_the_data(
 def test_a_stage_location_that_cannot_be_written(redshift_project: RedshiftProject) -> None:
     refused(
         redshift_project,
-        "cannot write to s3://no-such-bucket/x/, set by DBT_STAGE_LOCATION",
+        "cannot write to s3://no-such-bucket-of-sparkify/x/, set by DBT_STAGE_LOCATION",
         "NoSuchBucket",
-        DBT_STAGE_LOCATION="s3://no-such-bucket/x/",
+        DBT_STAGE_LOCATION="s3://no-such-bucket-of-sparkify/x/",
     )
 
 
 def test_a_missing_bucket(redshift_project: RedshiftProject) -> None:
-    said = ("s3://no-such-bucket/a/, set by DBT_EVENTS_LOCATION", "NoSuchBucket")
-    refused(redshift_project, *said, DBT_EVENTS_LOCATION="s3://no-such-bucket/a/")
+    said = ("s3://no-such-bucket-of-sparkify/a/, set by DBT_EVENTS_LOCATION", "NoSuchBucket")
+    refused(redshift_project, *said, DBT_EVENTS_LOCATION="s3://no-such-bucket-of-sparkify/a/")
 
 
 def test_a_wrong_region(redshift_project: RedshiftProject) -> None:
-    refused(redshift_project, "S3ServiceException", "endpoint", DBT_COPY_REGION="eu-west-1")
+    refused(redshift_project, "S3ServiceException", "endpoint", DBT_COPY_REGION="af-south-1")
 
 
 def test_a_value_that_copy_alone_refuses(redshift_project: RedshiftProject) -> None:
@@ -645,6 +646,7 @@ with adapter.connection_named("test"):
 """
 
 
+@pytest.mark.standin("it is about the options that the driver gets")
 @pytest.mark.parametrize("target", ["redshift", "redshift_iam_user", "redshift_iam_role"])
 def test_a_silent_connection_is_kept_alive(redshift_project: RedshiftProject, target: str) -> None:
     """Nothing is sent while a COPY runs, and a network may drop a connection that idles: the loader
@@ -659,6 +661,7 @@ def test_a_silent_connection_is_kept_alive(redshift_project: RedshiftProject, ta
         assert printed[1] == [1, 60, 30, 4]
 
 
+@pytest.mark.standin("a cluster offers TLS")
 def test_refused_tls(redshift_project: RedshiftProject) -> None:
     run = redshift_project.load(fails=True, DBT_REDSHIFT_SSLMODE="verify-full")
     assert "SSL" in run.errors

@@ -74,8 +74,10 @@ class Command:
             with contextlib.suppress(ProcessLookupError):  # it has just ended
                 os.killpg(self.pid, signal.SIGKILL)
 
-    def wait(self, timeout: float = 300) -> Run:
-        """Waits for the command to end. Raises TimeoutError."""
+    def wait(self, timeout: float | None = None) -> Run:
+        """Waits for the command to end, by default as long as the runner does. Raises
+        TimeoutError."""
+        timeout = timeout or self.runner.patience
         code = self.runner.code_of(self.pid, timeout)
         if code is None:
             raise TimeoutError(f"still running after {timeout} seconds: {self.errors}")
@@ -94,6 +96,8 @@ class Command:
 
 class Runner:
     """The process that forks, as seen from the tests."""
+
+    patience = 300.0  # seconds that a command may take
 
     def __init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="warm_")

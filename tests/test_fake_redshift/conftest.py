@@ -15,7 +15,7 @@ _numbers = itertools.count(1)
 
 
 class Client:
-    """A redshift_connector connection to the stand-in, with shorthands for tests."""
+    """A connection of redshift_connector, with shorthands for tests."""
 
     def __init__(
         self, cluster: FakeRedshift, user: str = USER, password: str | None = None
@@ -56,15 +56,17 @@ class Client:
 
 
 @pytest.fixture(scope="session")
-def cluster(redshift_cluster):
-    return redshift_cluster
+def cluster(request, real_cluster):
+    """The stand-in, or the cluster of --cluster."""
+    return real_cluster or request.getfixturevalue("redshift_cluster")
 
 
 @pytest.fixture
-def connect(cluster):
+def connect(cluster, real_cluster):
     """A function that opens another connection in the test's schema."""
     clients = []
-    schema = f"test_{next(_numbers)}"
+    number = next(_numbers)
+    schema = real_cluster.schema(number) if real_cluster else f"test_{number}"
 
     def connect(user: str = USER, password: str | None = None) -> Client:
         client = Client(cluster, user, password)
@@ -76,12 +78,15 @@ def connect(cluster):
         return client
 
     yield connect
-    cluster.faults.clear()
+    if not real_cluster:
+        cluster.faults.clear()
     for client in clients:
         try:
             client.close()
         except Exception:
             continue
+    if real_cluster:
+        real_cluster.drop_schemas(schema)
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ from .conftest import Client
 
 _ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.standin("it is about the stand-in as a program")
+
 
 @pytest.fixture
 def folder():

@@ -110,6 +110,7 @@ def test_keys_are_recorded_and_not_enforced(db):
     assert db.run(f"{columns} where constraint_name = 'named'") == []
 
 
+@pytest.mark.assumed("DROP TABLE CASCADE drops the foreign keys to the table")
 def test_keys_are_dropped_with_their_table_or_transaction(db):
     """A rebuilt parent loses the foreign keys that refer to it. [inferred from
     dbt-redshift:table.sql]"""
@@ -234,7 +235,6 @@ def test_alter_column_type_is_for_varchar_outside_transactions(db):
         "create table t2 as select int4range(1, 2) as a",
         "create table t2 as select current_user as a",
         "alter table t add column b uuid",
-        "create table t2 (a varchar(9) collate case_insensitive)",
         "create table t2 (a int[])",
         "create table t2 (a int) partition by range (a)",
         "create table t2 (a int) with (fillfactor = 70)",
@@ -255,17 +255,26 @@ def test_collation(db):
     db.run("create table t (a varchar(9) collate case_sensitive encode raw)")
     db.refused('create table u (a varchar(9) collate "C")', "syntax error")
     db.refused('select a from t order by a collate "C"', "syntax error")
-    db.refused("select collate(a, 'case_insensitive') from t", "COLLATE()")
+
+
+@pytest.mark.standin("a gap of the stand-in")
+def test_collation_that_ignores_case(db):
+    db.refused("select collate('a', 'case_insensitive')", "COLLATE()")
+    db.refused("create table t (a varchar(9) collate case_insensitive)", "")
 
 
 def test_names_are_limited(db):
     """To 127 bytes. [guide:r_names]"""
     db.refused(f"create table {'x' * 128} (a int)", "127 bytes")
+
+
+@pytest.mark.standin("a gap of the stand-in")
+def test_long_names_that_need_quotes(db):
     db.refused(f'create table "{"x y" * 22}" (a int)', "63 bytes")
 
 
 @pytest.mark.parametrize("size", [63, 64, 127])
-def test_long_names(db, cluster, size):
+def test_long_names(db, size):
     """All bytes distinguish; the catalog and messages show names in full. [guide:r_names]"""
     table, other = "x" * (size - 1) + "1", "X" * (size - 1) + "2"
     column = "c" * size
@@ -284,9 +293,15 @@ def test_long_names(db, cluster, size):
         f" where a.attrelid = c.oid and c.relname = '{table}' and a.attnum > 0"
     ) == [(column, f"a {table}")]
     db.refused(f"drop view {table}", table)
-    assert any(table in statement.sql for statement in cluster.statements)
     db.run(f"drop table {table}")
     db.run(f"drop table {other}")
+
+
+@pytest.mark.standin("it reads the statements sent")
+def test_long_names_in_the_statement_log(db, cluster):
+    table = "x" * 127
+    db.run(f"create table {table} (a int)")
+    assert any(table in statement.sql for statement in cluster.statements)
 
 
 def test_types_in_the_catalog(db):

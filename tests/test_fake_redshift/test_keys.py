@@ -190,8 +190,9 @@ def test_alter_table_locks_the_table(parent, connect):
     reader.join()
 
 
+@pytest.mark.assumed("dropping a referenced table waits for the readers of the referring one")
 def test_dropping_a_referenced_table_locks_the_referring_one(parent, connect):
-    """As in PostgreSQL, because that table loses its foreign key; not documented by AWS."""
+    """As in PostgreSQL, because that table loses its foreign key."""
     other = connect()
     parent.run("alter table child add foreign key (parent_id) references parent")
     other.run("begin")

@@ -1,5 +1,6 @@
 """Transactions, locks, sessions, and faults to order."""
 
+import socket
 import threading
 import time
 
@@ -22,6 +23,7 @@ def test_truncate_commits(db, connect):
     assert db.value("select count(*) from t") == 0
 
 
+@pytest.mark.assumed("of two sessions that create the same object at once, one gets error 23505")
 @pytest.mark.parametrize(
     ("create", "index"),
     [
@@ -216,6 +218,40 @@ def test_lock_waits_for_the_other_transaction(db, connect):
     reader.join()
 
 
+@pytest.mark.assumed("a lock ends at once when its client's connection breaks")
+def test_lock_ends_with_its_client(db, connect):
+    """The loader may be killed while it holds the ledger's lock."""
+    other = connect()
+    db.run("create table t (a int)")
+    other.run("begin")
+    other.run("lock table t")
+    other.connection._usock.shutdown(socket.SHUT_RDWR)
+    started = time.monotonic()
+    assert db.value("select count(*) from t") == 0
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.assumed(
+    "a reader that waits while a table is dropped and created anew reads the new table"
+)
+def test_reader_of_a_table_that_is_made_anew(db, connect):
+    """So does dbt's reader of a seed: the build drops and creates it in one transaction."""
+    other = connect()
+    db.run("create table t as select 1 as a")
+    db.run("begin")
+    db.run("drop table t")
+    db.run("create table t (a int)")
+    db.run("insert into t values (2)")
+    read = []
+    reader = threading.Thread(target=lambda: read.extend(other.run("select a from t")))
+    reader.start()
+    reader.join(0.3)
+    assert reader.is_alive()
+    db.run("commit")
+    reader.join(10)
+    assert read == [(2,)]
+
+
 def test_terminate_backend_ends_the_session(db, connect):
     """How dbt cancels. [dbt-redshift:connections.py]"""
     other = connect()
@@ -225,6 +261,7 @@ def test_terminate_backend_ends_the_session(db, connect):
         other.run("select 1")
 
 
+@pytest.mark.standin("a cluster does not reuse sessions")
 def test_reused_sessions_are_reset(connect):
     """Although PostgreSQL's session is reused."""
     first = connect()
@@ -251,6 +288,10 @@ def test_session_settings(db):
     assert db.value("select current_setting('query_group')") == "loads"
     db.run("set statement_timeout to 0")
     db.run("reset query_group")
+
+
+@pytest.mark.standin("a gap of the stand-in")
+def test_case_sensitive_names(db):
     db.refused("set enable_case_sensitive_identifier to true", "not supported")
 
 
@@ -267,12 +308,16 @@ def test_server_identifies_as_redshift(db):
     """With server_version 8.0.2, the driver reads row counts as Redshift's. [driver:core.py]"""
     statuses = dict(db.connection.parameter_statuses)
     assert statuses[b"server_version"] == b"8.0.2"
-    assert b"server_protocol_version" not in statuses
     cursor = db.connection.cursor()
     cursor.execute("create table t as select 1 as a")
     assert cursor.rowcount == -1
     cursor.execute("insert into t values (1), (2)")
     assert cursor.rowcount == 2
+
+
+@pytest.mark.standin("a cluster may offer newer protocols")
+def test_protocol_is_the_oldest(db):
+    assert b"server_protocol_version" not in dict(db.connection.parameter_statuses)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +333,7 @@ def test_prepared_statements_hold_one_command(db):
     db.refused("select 1; select 2", "multiple commands")
 
 
+@pytest.mark.standin("it reads the statements sent")
 def test_statement_log(db, cluster):
     db.run("create table t (a int)")
     db.run("insert into t values (1), (2)")
@@ -361,6 +407,7 @@ def _copy(db, rows: int = 1) -> str:
     return f"copy {db.schema}.t from '{url}' iam_role default json 'auto'"
 
 
+@pytest.mark.standin("it orders faults")
 @pytest.mark.parametrize(
     ("point", "in_transaction", "rows"),
     [("before", False, 0), ("during", False, 0), ("after", False, 9), ("after", True, 0)],
@@ -391,6 +438,7 @@ def test_copy_outside_a_transaction_outlives_its_client(db, connect, cluster):
     assert other.value("select count(*) from t") == 100_000
 
 
+@pytest.mark.standin("it orders faults")
 def test_connection_cut_before_the_answer_to_commit(db, connect, faults):
     db.run("create table t (a int)")
     db.run("begin")
@@ -400,6 +448,7 @@ def test_connection_cut_before_the_answer_to_commit(db, connect, faults):
     assert connect().value("select count(*) from t") == 1
 
 
+@pytest.mark.standin("it orders faults")
 def test_connection_cut_before_commit(db, connect, faults):
     db.run("create table t (a int)")
     db.run("begin")
@@ -409,6 +458,7 @@ def test_connection_cut_before_commit(db, connect, faults):
     assert connect().value("select count(*) from t") == 0
 
 
+@pytest.mark.standin("it orders faults")
 @pytest.mark.parametrize("error", [SERIALIZABLE_VIOLATION, DEADLOCK])
 def test_ordered_failure(db, faults, error):
     db.run("create table t (a int)")
@@ -421,6 +471,7 @@ def test_ordered_failure(db, faults, error):
     db.run("insert into t values (1)")
 
 
+@pytest.mark.standin("it orders faults")
 def test_function_decides_faults(db, connect, faults):
     """It gets each statement as it was sent, until the faults are cleared."""
     seen = []
@@ -439,6 +490,7 @@ def test_function_decides_faults(db, connect, faults):
     assert connect().run("select a from t") == [(2,)]
 
 
+@pytest.mark.standin("it orders faults")
 def test_refused_login(cluster, connect, faults):
     faults.refuse_logins(1)
     with pytest.raises(redshift_connector.error.Error):
