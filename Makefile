@@ -46,7 +46,7 @@ docs: .venv/local profiles.yml ## Write the documentation to target/static_index
 	$(BIN)/dbt docs generate --static
 	$(BIN)/dbt docs serve --port $(DOCS_PORT)
 
-test: .venv/dev .venv/jobs .venv/metrics profiles.yml lint ## Run everything that CI checks
+test: .venv/dev .venv/jobs .venv/metrics profiles.yml lint ## Run everything that CI checks but the container image
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test-infra: .venv/dev ## Build the container image and run it (needs Docker, or root and Podman)
